@@ -1,0 +1,1 @@
+"""The app ring: the command line, training and evaluation."""

@@ -1,0 +1,1 @@
+"""The training toolkit: manifests in, a model bundle out. Needs the extra ``train``."""

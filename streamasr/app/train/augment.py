@@ -1,0 +1,108 @@
+"""Augmentation: speed, rooms, noise and gain on samples; masks on features.
+
+Every function takes its generator, so an example of an epoch is the same whenever and
+wherever it is made.
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soxr
+import torch
+from numpy.typing import NDArray
+from scipy.signal import oaconvolve
+from torch import Tensor
+
+from streamasr.app.manifest import MANIFEST
+from streamasr.app.mixing import add_noise, load_noises, loop_to, read_clip
+from streamasr.app.train.config import AugmentConfig
+from streamasr.core.features import SAMPLE_RATE
+from streamasr.errors import ConfigError
+
+Floats = NDArray[np.float32]
+
+
+def change_speed(samples: Floats, factor: float) -> Floats:
+    """Play faster (factor above 1) or slower; pitch moves along."""
+    return np.asarray(soxr.resample(samples, SAMPLE_RATE * factor, SAMPLE_RATE), np.float32)
+
+
+def add_room(samples: Floats, response: Floats) -> Floats:
+    """Convolve with a response whose direct path is at its first sample; level is kept."""
+    wet = oaconvolve(samples, response)[: len(samples)].astype(np.float32)
+    level = np.sqrt((np.mean(samples**2) + 1e-10) / (np.mean(wet**2) + 1e-10))
+    return np.asarray(wet * np.float32(level), np.float32)
+
+
+def load_rooms(folder: Path, max_rt60_s: float) -> list[Floats]:
+    """Read impulse responses, cut so that the direct path comes first."""
+    manifest = folder / MANIFEST
+    if not manifest.is_file():
+        raise ConfigError(f"no {MANIFEST} with impulse responses in {folder}")
+    responses = []
+    with manifest.open(encoding="utf-8", newline="") as stream:
+        for row in csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE):
+            if float(row.get("rt60_s") or 0.0) > max_rt60_s:
+                continue
+            response = read_clip(folder / row["path"])
+            responses.append(response[int(np.argmax(np.abs(response))) :])
+    if not responses:
+        raise ConfigError(f"no impulse response in {folder} has rt60_s <= {max_rt60_s}")
+    return responses
+
+
+@dataclass(slots=True)
+class Augmenter:
+    """Applies one random chain to an example."""
+
+    config: AugmentConfig
+    noises: list[Floats]
+    rooms: list[Floats]
+
+    @classmethod
+    def load(cls, config: AugmentConfig, data: Path) -> Augmenter:
+        noises = load_noises(data / config.noise) if config.noise else []
+        rooms = load_rooms(data / config.rooms, config.max_rt60_s) if config.rooms else []
+        return cls(config, noises, rooms)
+
+    def __call__(self, samples: Floats, rng: np.random.Generator) -> tuple[Floats, float]:
+        """Return the altered samples and the speed factor that was applied."""
+        config = self.config
+        factor = float(rng.uniform(1.0 - config.speed, 1.0 + config.speed))
+        samples = change_speed(samples, factor)
+        if self.rooms and rng.random() < config.room_probability:
+            samples = add_room(samples, self.rooms[int(rng.integers(len(self.rooms)))])
+        if self.noises and rng.random() < config.noise_probability:
+            noise = self.noises[int(rng.integers(len(self.noises)))]
+            snr_db = float(rng.uniform(*config.snr_db))
+            samples = add_noise(samples, loop_to(noise, len(samples), rng), snr_db)
+        gain = 10.0 ** (float(rng.uniform(*config.gain_db)) / 20.0)
+        return np.clip(samples * np.float32(gain), -1.0, 1.0), factor
+
+
+def mask_frames(
+    frames: Tensor, lengths: Tensor, config: AugmentConfig, strength: float, seed: int
+) -> Tensor:
+    """SpecAugment (Park et al. 2019): zero bands and spans of time; zero is the mean.
+
+    frames [batch, time, mels], lengths [batch] in frames; ``strength`` 0..1 scales widths.
+    """
+    rng = np.random.default_rng(seed)
+    batch, time, mels = frames.shape
+    keep = np.ones((batch, time, mels), bool)
+    for row in range(batch):
+        length = int(lengths[row])
+        for _ in range(config.band_masks):
+            width = int(rng.integers(0, max(1, round(config.band_mask_width * strength)) + 1))
+            low = int(rng.integers(0, mels - width + 1))
+            keep[row, :, low : low + width] = False
+        # Short examples lose no larger share of their time than long ones.
+        for _ in range(round(config.time_masks * min(1.0, length / 600))):
+            width = int(rng.integers(0, max(1, round(config.time_mask_frames * strength)) + 1))
+            start = int(rng.integers(0, max(1, length - width)))
+            keep[row, start : start + width] = False
+    return frames * torch.from_numpy(keep).to(frames.device)

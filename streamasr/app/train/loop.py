@@ -1,0 +1,281 @@
+"""The training run: build or resume, epochs of batches, dev error, checkpoints.
+
+run = Run.open(load_recipe(path), data=Path("shared/data"), out=Path("runs/en-small"))
+run.train()
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from streamasr.app.train import checkpoint
+from streamasr.app.train.alignment import PHONES, read_alignments
+from streamasr.app.train.augment import Augmenter, mask_frames
+from streamasr.app.train.cache import AudioCache
+from streamasr.app.train.checkpoint import Progress
+from streamasr.app.train.config import Recipe
+from streamasr.app.train.corpora import gather
+from streamasr.app.train.curves import Curves
+from streamasr.app.train.examples import Batch, Corpus, EpochDataset, bucket, plan_epoch
+from streamasr.app.train.inventory import Tokeniser, learn_pieces, read_sentences
+from streamasr.app.train.losses import Losses, losses
+from streamasr.app.train.statistics import measure_features
+from streamasr.app.wer import Errors, count_errors
+from streamasr.core.ctc import GreedyCtc
+from streamasr.core.network import AcousticModel
+from streamasr.errors import ConfigError
+
+log = logging.getLogger(__name__)
+
+RECIPE_FILE = "recipe.json"
+PIECES_FILE = "pieces.model"
+TAIL_STEPS = 3
+LOG_EVERY_S = 60.0
+RUNNING_MEAN = 0.98
+
+
+@dataclass(slots=True)
+class Run:
+    """One training run and all it holds."""
+
+    recipe: Recipe
+    out: Path
+    train_set: Corpus
+    dev_set: Corpus
+    tokeniser: Tokeniser
+    augmenter: Augmenter
+    model: AcousticModel
+    optimiser: torch.optim.Optimizer
+    progress: Progress
+    device: torch.device
+
+    @classmethod
+    def open(cls, recipe: Recipe, *, data: Path, out: Path) -> Run:
+        """Read the data, learn units, build the model, and resume where a run stopped."""
+        out.mkdir(parents=True, exist_ok=True)
+        train, dev = gather(recipe.data, data)
+        corpora = sorted({u.corpus for u in [*train, *dev]})
+        aligned = (
+            read_alignments(data / recipe.data.alignments, corpora)
+            if recipe.data.alignments
+            else {}
+        )
+        audio = out / "audio"
+        train_set = Corpus(train, AudioCache(audio, train), aligned)
+        dev_set = Corpus(dev, AudioCache(audio, dev), aligned)
+        known = sum(a is not None for a in train_set.alignments)
+        log.info("%d training utterances (%d aligned), %d dev", len(train), known, len(dev))
+        tokeniser = _tokeniser(recipe, data, out, train_set)
+        model_config = replace(
+            recipe.model, units=len(tokeniser.units), phones=len(PHONES) if aligned else 0
+        )
+        recipe = replace(recipe, model=model_config)
+        (out / RECIPE_FILE).write_text(json.dumps(asdict(recipe), indent=1))
+        torch.manual_seed(recipe.train.seed)
+        if recipe.train.threads:
+            torch.set_num_threads(recipe.train.threads)
+        device = torch.device(_device(recipe.train.device))
+        model = AcousticModel(model_config)
+        mean, deviation = measure_features(train_set, model_config.mels, recipe.train.seed)
+        model.log_mel.mean.copy_(mean)
+        model.log_mel.deviation.copy_(deviation)
+        model.to(device)
+        optimiser = torch.optim.AdamW(
+            model.parameters(),
+            lr=recipe.train.learning_rate,
+            betas=(0.9, 0.98),
+            weight_decay=recipe.train.weight_decay,
+        )
+        progress = checkpoint.resume(out, model, optimiser) or Progress()
+        augmenter = Augmenter.load(recipe.augment, data)
+        return cls(
+            recipe, out, train_set, dev_set, tokeniser, augmenter, model, optimiser,
+            progress, device,
+        )  # fmt: skip
+
+    def train(self) -> Progress:
+        """Train to the end of the schedule, or until the dev error stops falling."""
+        config, curves = self.recipe.train, Curves(self.out)
+        while self.progress.epoch < config.epochs:
+            row = self._train_epoch()
+            row |= self._dev_figures()
+            curves.add(row)
+            self._note_epoch(row)
+            stale = self.progress.epoch - 1 - self.progress.best_epoch
+            if stale >= config.patience:
+                log.info("no better dev result for %d epochs: stopping", stale)
+                break
+        return self.progress
+
+    def _note_epoch(self, row: dict[str, float]) -> None:
+        log.info(" ".join(f"{k} {v:.4g}" for k, v in row.items()))
+        if row["dev_wer"] < self.progress.best_wer:
+            self.progress.best_wer = row["dev_wer"]
+            self.progress.best_epoch = self.progress.epoch
+        checkpoint.save_epoch(
+            self.out, self.model, self.progress.epoch, keep=self.recipe.train.average + 2
+        )
+        self.progress.epoch += 1
+        self.progress.batch = 0
+        checkpoint.save(self.out, self.model, self.optimiser, self.progress)
+
+    def _train_epoch(self) -> dict[str, float]:
+        config, progress = self.recipe.train, self.progress
+        plan = plan_epoch(self.train_set, config, progress.epoch)
+        dataset = EpochDataset(
+            self.train_set,
+            plan,
+            model=self.recipe.model,
+            train=config,
+            tokeniser=self.tokeniser,
+            tail_steps=TAIL_STEPS,
+            augmenter=self.augmenter,
+            epoch=progress.epoch,
+            skip=progress.batch,
+        )
+        loader = DataLoader(dataset, batch_size=None, num_workers=config.workers)
+        self.model.train()
+        started = saved = told = time.monotonic()
+        mean: Losses | None = None
+        with _bar() as bar:
+            task = bar.add_task(f"epoch {progress.epoch}", total=len(plan))
+            for batch in loader:
+                fraction = progress.epoch + progress.batch / len(plan)
+                now_losses = self._update(batch, fraction)
+                mean = now_losses if mean is None else _blend(mean, now_losses)
+                progress.batch += 1
+                progress.update += 1
+                bar.update(task, completed=progress.batch)
+                now = time.monotonic()
+                if now - saved > config.checkpoint_minutes * 60:
+                    checkpoint.save(self.out, self.model, self.optimiser, progress)
+                    saved = now
+                if now - told > LOG_EVERY_S:
+                    log.info(
+                        "epoch %.2f ctc %.3f phone %.3f (%.1f %% right) lr %.2g",
+                        fraction, mean.ctc, mean.phone, 100 * mean.phone_accuracy,
+                        self.optimiser.param_groups[0]["lr"],
+                    )  # fmt: skip
+                    told = now
+        seconds = time.monotonic() - started
+        progress.seconds += seconds
+        assert mean is not None, "an epoch has at least one batch"
+        return {
+            "epoch": progress.epoch,
+            "seconds": round(seconds, 1),
+            "lr": self.optimiser.param_groups[0]["lr"],
+            "train_ctc": float(mean.ctc),
+            "train_phone": float(mean.phone),
+            "train_phone_accuracy": float(mean.phone_accuracy),
+        }
+
+    def _update(self, batch: Batch, epoch: float) -> Losses:
+        """One optimiser step; returns its losses."""
+        config, model = self.recipe.train, self.model
+        for group in self.optimiser.param_groups:
+            group["lr"] = config.learning_rate * _schedule(self.recipe, epoch, self.progress.update)
+        batch = _to(batch, self.device)
+        augment = self.recipe.augment
+        strength = min(1.0, epoch / max(augment.mask_ramp_epochs, 1e-6))
+        seed = self.progress.update
+        frames_per_step = self.recipe.model.frames_per_step
+
+        def mask(frames: Tensor) -> Tensor:
+            return mask_frames(frames, batch.steps * frames_per_step, augment, strength, seed)
+
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=config.bf16):
+            emissions = model(batch.samples, on_frames=mask)
+        found = losses(emissions, batch, self.recipe.model.outputs_per_step)
+        early = epoch < config.phone_epochs
+        ctc_weight = config.ctc_weight_early if early else 1.0
+        phone_weight = 1.0 if early else config.phone_weight
+        total = ctc_weight * found.ctc + phone_weight * found.phone
+        self.optimiser.zero_grad(set_to_none=True)
+        total.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
+        self.optimiser.step()
+        return Losses(found.ctc.detach(), found.phone.detach(), found.phone_accuracy)
+
+    @torch.no_grad()
+    def _dev_figures(self) -> dict[str, float]:
+        """Loss and greedy word error rate of the whole dev utterances."""
+        config = self.recipe.train
+        examples = [self.dev_set.whole(i) for i in range(len(self.dev_set))]
+        plan = list(bucket(examples, config.batch_s, np.random.default_rng(0)))
+        dataset = EpochDataset(
+            self.dev_set,
+            plan,
+            model=self.recipe.model,
+            train=config,
+            tokeniser=self.tokeniser,
+            tail_steps=TAIL_STEPS,
+        )
+        self.model.eval()
+        total, ctc, phone_accuracy = Errors(), 0.0, 0.0
+        outputs = self.recipe.model.outputs_per_step
+        for index in range(len(dataset)):
+            batch = _to(dataset[index], self.device)
+            emissions = self.model(batch.samples)
+            found = losses(emissions, batch, outputs)
+            ctc += float(found.ctc) / len(plan)
+            phone_accuracy += float(found.phone_accuracy) / len(plan)
+            for row, text in enumerate(batch.texts):
+                decoder = GreedyCtc()
+                decoder.push(emissions.units[row, : batch.steps[row] * outputs].cpu().numpy())
+                heard = self.tokeniser.units.text(t.id for t in decoder.tokens)
+                total += count_errors(text.split(), heard.split())
+        return {"dev_ctc": ctc, "dev_wer": total.rate, "dev_phone_accuracy": phone_accuracy}
+
+
+def _schedule(recipe: Recipe, epoch: float, update: int) -> float:
+    """Warm up, hold, then fall linearly to zero over the last ``decay_epochs``."""
+    config = recipe.train
+    warm = min(1.0, (update + 1) / max(1, config.warmup_updates))
+    return warm * min(1.0, max(0.0, (config.epochs - epoch) / max(config.decay_epochs, 1e-6)))
+
+
+def _tokeniser(recipe: Recipe, data: Path, out: Path, corpus: Corpus) -> Tokeniser:
+    file = out / PIECES_FILE
+    if not file.is_file():
+        sentences = list(corpus.texts)
+        for name in recipe.units.text:
+            sentences += list(read_sentences(data / name))[: recipe.units.max_sentences]
+        file.write_bytes(learn_pieces(sentences, recipe.model.units))
+    return Tokeniser(file.read_bytes())
+
+
+def _device(name: str) -> str:
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if name not in ("cpu", "cuda"):
+        raise ConfigError(f"train.device is {name!r}", remedy="auto, cpu or cuda")
+    return name
+
+
+def _to(batch: Batch, device: torch.device) -> Batch:
+    moved = [x.to(device) if isinstance(x, Tensor) else x for x in batch]
+    return Batch(*moved)  # type: ignore[arg-type]
+
+
+def _blend(mean: Losses, new: Losses) -> Losses:
+    return Losses(
+        *(RUNNING_MEAN * m + (1 - RUNNING_MEAN) * n for m, n in zip(mean, new, strict=True))
+    )
+
+
+def _bar() -> Bar:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    quiet = not os.isatty(2)
+    return Bar(*columns, TimeRemainingColumn(), disable=quiet, transient=True)

@@ -1,0 +1,262 @@
+"""One recurrent step as an ONNX graph, written out by hand from the weights.
+
+    samples [B, step_samples], state [B, state_size]
+        -> units [B, outputs, units], phones [B, outputs, phones], new_state [B, state_size]
+
+Integer products take activations quantised with scales that were fixed at export. No
+scale is ever measured on a batch, so a stream's numbers are the same, bit for bit, alone
+or beside any others. The scale of h needs no measuring: an LSTM's output lies in -1..1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from streamasr.core.features import HOP, POWER_FLOOR, WINDOW, dft_matrix, mel_matrix, used_bins
+from streamasr.core.model import ModelConfig
+
+Weights = Mapping[str, NDArray[np.float32]]
+OPSET = 20
+IR_VERSION = 10
+BLOCK = 80
+"""Common divisor of window and hop: framing gathers blocks, not samples."""
+UNSIGNED_ZERO = 128
+HIDDEN_LIMIT = 1.0
+
+
+class GraphWriter:
+    """Collects nodes and constants; every method returns the name of its output."""
+
+    def __init__(self, limits: Mapping[str, float] | None) -> None:
+        self.limits = limits
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: list[onnx.TensorProto] = []
+        self._names: set[str] = set()
+
+    def constant(self, value: NDArray[Any] | np.generic, name: str) -> str:
+        if name not in self._names:
+            self._names.add(name)
+            self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
+        return name
+
+    def integers(self, values: Sequence[int]) -> str:
+        return self.constant(np.array(values, np.int64), "i_" + "_".join(map(str, values)))
+
+    def op(self, kind: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
+        return self.ops(kind, *inputs, outputs=1, domain=domain, **attributes)[0]
+
+    def ops(
+        self, kind: str, *inputs: str, outputs: int, domain: str = "", **attributes: Any
+    ) -> list[str]:
+        number = len(self.nodes)
+        names = [f"{kind}_{number}_{i}" for i in range(outputs)]
+        self.nodes.append(
+            helper.make_node(kind, inputs, names, f"{kind}_{number}", domain=domain, **attributes)
+        )
+        return names
+
+    def split(self, x: str, sizes: Sequence[int], axis: int) -> list[str]:
+        return self.ops("Split", x, self.integers(sizes), outputs=len(sizes), axis=axis)
+
+    def reshape(self, x: str, shape: Sequence[int]) -> str:
+        return self.op("Reshape", x, self.integers(shape))
+
+    def tail(self, x: str, rows: int, axis: int) -> str:
+        """The last ``rows`` along an axis."""
+        end = self.integers([np.iinfo(np.int64).max])
+        return self.op("Slice", x, self.integers([-rows]), end, self.integers([axis]))
+
+    def linear(
+        self,
+        x: str,
+        weight: NDArray[np.float32],
+        bias: NDArray[np.float32],
+        *,
+        name: str,
+        limit: float | None = None,
+    ) -> str:
+        """x [B, in] times weight [out, in] plus bias.
+
+        int8 where the graph has limits; |x| is bounded by ``limit``, or by what was
+        measured under ``name``.
+        """
+        bias_name = self.constant(bias, f"{name}.bias")
+        if self.limits is None:
+            product = self.op("MatMul", x, self.constant(weight.T, f"{name}.weight"))
+            return self.op("Add", product, bias_name)
+        limit = self.limits[name] if limit is None else limit
+        scale = self.constant(np.float32(limit / 127.0), f"{name}.input_scale")
+        zero = self.constant(np.uint8(UNSIGNED_ZERO), "unsigned_zero")
+        integers, weight_scales = quantise_rows(weight)
+        return self.op(
+            "MatMulIntegerToFloat",
+            self.op("QuantizeLinear", x, scale, zero),
+            self.constant(integers.T, f"{name}.weight"),
+            scale,
+            self.constant(weight_scales, f"{name}.weight_scale"),
+            zero,
+            self.constant(np.int8(0), "signed_zero"),
+            bias_name,
+            domain="com.microsoft",
+        )
+
+    def layer_norm(self, x: str, weights: Weights, name: str) -> str:
+        scale = self.constant(weights[f"{name}.weight"], f"{name}.weight")
+        bias = self.constant(weights[f"{name}.bias"], f"{name}.bias")
+        return self.op("LayerNormalization", x, scale, bias, axis=-1, epsilon=1e-5)
+
+
+def quantise_rows(weight: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """Symmetric int8 with one scale a row (output): integers [out, in], scales [out]."""
+    scales = np.maximum(np.abs(weight).max(axis=1), 1e-8).astype(np.float32) / np.float32(127.0)
+    return np.rint(weight / scales[:, None]).astype(np.int8), scales
+
+
+def build_step(
+    config: ModelConfig, weights: Weights, limits: Mapping[str, float] | None
+) -> onnx.ModelProto:
+    """Write the graph: int8 with the ``limits`` of `calibrate.measure_limits`, or float."""
+    g = GraphWriter(limits)
+    sizes = [int(np.prod(shape)) for _, shape in config.state_parts()]
+    carry, tail1, tail2, hidden, cell = g.split("state", sizes, axis=1)
+    padded = g.op("Concat", carry, "samples", axis=1)
+    frames = _log_mel(g, padded, config, weights)
+    x, row1, row2 = _convolve(g, frames, tail1, tail2, config, weights)
+    x = g.linear(x, weights["project.weight"], weights["project.bias"], name="project")
+    layers = range(config.layers)
+    hiddens = g.split(hidden, [config.width] * config.layers, axis=1)
+    cells = g.split(cell, [config.width] * config.layers, axis=1)
+    phones = None
+    for layer in layers:
+        hiddens[layer], cells[layer] = _lstm(
+            g, layer, x, hiddens[layer], cells[layer], config, weights
+        )
+        x = g.op("Add", x, hiddens[layer])
+        if config.phones and layer + 1 == config.phone_layer:
+            phones = _head(g, x, "phone", config.phones, config, weights)
+    units = _head(g, x, "unit", config.units, config, weights)
+    new_carry = g.tail(padded, WINDOW - HOP, 1)
+    state = g.op("Concat", new_carry, row1, row2, *hiddens, *cells, axis=1)
+    outputs = {"units": (units, config.units), "phones": (phones, config.phones)}
+    return _model(g, config, {k: v for k, v in outputs.items() if v[0]}, state)
+
+
+def _log_mel(g: GraphWriter, padded: str, config: ModelConfig, weights: Weights) -> str:
+    """[B, WINDOW - HOP + step_samples] -> normalised frames [B, frames, mels]."""
+    per_window, per_hop = WINDOW // BLOCK, HOP // BLOCK
+    blocks = g.reshape(padded, [-1, (WINDOW - HOP + config.step_samples) // BLOCK, BLOCK])
+    starts = np.arange(config.frames_per_step)[:, None] * per_hop
+    index = g.constant(starts + np.arange(per_window)[None, :], "window_blocks")
+    windows = g.reshape(g.op("Gather", blocks, index, axis=1), [-1, config.frames_per_step, WINDOW])
+    dft = dft_matrix(config.mels)
+    spectrum = g.op("MatMul", windows, g.constant(dft, "dft"))
+    real, imaginary = g.split(spectrum, [dft.shape[1] // 2] * 2, axis=2)
+    power = g.op("Add", g.op("Mul", real, real), g.op("Mul", imaginary, imaginary))
+    mel = g.constant(mel_matrix(config.mels)[used_bins(config.mels)], "mel")
+    floor = g.constant(np.float32(POWER_FLOOR), "power_floor")
+    log = g.op("Log", g.op("Add", g.op("MatMul", power, mel), floor))
+    centred = g.op("Sub", log, g.constant(weights["log_mel.mean"], "mean"))
+    return g.op("Div", centred, g.constant(weights["log_mel.deviation"], "deviation"))
+
+
+def _convolve(
+    g: GraphWriter, frames: str, tail1: str, tail2: str, config: ModelConfig, weights: Weights
+) -> tuple[str, str, str]:
+    """Frames to [B, conv_width]; also the two rows that the next step begins with."""
+    mels, channels, time = config.mels, config.conv_channels, config.frames_per_step
+    x = g.op(
+        "Concat",
+        g.reshape(tail1, [-1, 1, 1, mels]),
+        g.reshape(frames, [-1, 1, time, mels]),
+        axis=2,
+    )
+    row1 = g.reshape(g.tail(x, 1, 2), [-1, mels])
+    x = _conv_relu(g, x, "conv1", weights)
+    x = g.op("Concat", g.reshape(tail2, [-1, channels, 1, mels // 2]), x, axis=2)
+    row2 = g.reshape(g.tail(x, 1, 2), [-1, channels * (mels // 2)])
+    x = _conv_relu(g, x, "conv2", weights)
+    x = g.op("Transpose", x, perm=[0, 2, 1, 3])
+    return g.reshape(x, [-1, config.conv_width]), row1, row2
+
+
+def _conv_relu(g: GraphWriter, x: str, name: str, weights: Weights) -> str:
+    kernel = g.constant(weights[f"{name}.weight"], f"{name}.weight")
+    bias = g.constant(weights[f"{name}.bias"], f"{name}.bias")
+    return g.op("Relu", g.op("Conv", x, kernel, bias, strides=[2, 2], pads=[0, 1, 0, 1]))
+
+
+def _lstm(
+    g: GraphWriter,
+    layer: int,
+    x: str,
+    hidden: str,
+    cell: str,
+    config: ModelConfig,
+    weights: Weights,
+) -> tuple[str, str]:
+    """One cell; torch keeps the gates as input, forget, candidate, output."""
+    name = f"lstms.{layer}"
+    normed = g.layer_norm(x, weights, f"norms.{layer}")
+    bias = weights[f"{name}.bias_ih_l0"] + weights[f"{name}.bias_hh_l0"]
+    from_input = g.linear(normed, weights[f"{name}.weight_ih_l0"], bias, name=name)
+    from_hidden = g.linear(
+        hidden, weights[f"{name}.weight_hh_l0"], np.zeros_like(bias), name=f"{name}.hidden",
+        limit=HIDDEN_LIMIT,
+    )  # fmt: skip
+    gates = g.op("Add", from_input, from_hidden)
+    opened, candidate, output = g.split(
+        gates, [2 * config.width, config.width, config.width], axis=1
+    )
+    enter, keep = g.split(g.op("Sigmoid", opened), [config.width] * 2, axis=1)
+    kept = g.op("Mul", keep, cell)
+    cell = g.op("Add", kept, g.op("Mul", enter, g.op("Tanh", candidate)))
+    return g.op("Mul", g.op("Sigmoid", output), g.op("Tanh", cell)), cell
+
+
+def _head(
+    g: GraphWriter,
+    x: str,
+    name: str,
+    classes: int,
+    config: ModelConfig,
+    weights: Weights,
+) -> str:
+    normed = g.layer_norm(x, weights, f"{name}_norm")
+    logits = g.linear(
+        normed,
+        weights[f"{name}_head.weight"],
+        weights[f"{name}_head.bias"],
+        name=f"{name}_head",
+    )
+    logits = g.reshape(logits, [-1, config.outputs_per_step, classes])
+    return g.op("LogSoftmax", logits, axis=-1)
+
+
+def _model(
+    g: GraphWriter, config: ModelConfig, heads: Mapping[str, tuple[Any, int]], state: str
+) -> onnx.ModelProto:
+    def value(name: str, *shape: int | str) -> onnx.ValueInfoProto:
+        return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", *shape])
+
+    renamed = {state: "new_state"} | {output: name for name, (output, _) in heads.items()}
+    for node in g.nodes:
+        node.input[:] = [renamed.get(n, n) for n in node.input]
+        node.output[:] = [renamed.get(n, n) for n in node.output]
+    outputs = [value(n, config.outputs_per_step, size) for n, (_, size) in heads.items()]
+    graph = helper.make_graph(
+        g.nodes,
+        "step",
+        [value("samples", config.step_samples), value("state", config.state_size)],
+        [*outputs, value("new_state", config.state_size)],
+        g.constants,
+    )
+    opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("com.microsoft", 1)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
+    onnx.checker.check_model(model)
+    return model

@@ -1,0 +1,120 @@
+"""Facts about an acoustic model, and where each part of its state lies.
+
+A model's whole streaming state is one float32 vector, so a batch of streams is a
+matrix, stacking is indexing, and no stream can hold a piece of another. The torch
+module, the ONNX graph and the engines all take the layout from here; nothing in this
+module needs torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Self
+
+from streamasr.core.features import HOP, SAMPLE_RATE, WINDOW
+from streamasr.core.units import Units
+from streamasr.errors import ConfigError
+
+FRAMES_PER_STACK = 4
+"""Feature frames that become one row of the convolutions: two strides of two."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """The shape of an acoustic model; every field is a dial of the training recipe."""
+
+    mels: int = 80
+    conv_channels: int = 32
+    stacks: int = 2
+    """Convolution rows joined into one recurrent step: 2 gives steps of 80 ms."""
+    width: int = 512
+    layers: int = 4
+    outputs_per_step: int = 2
+    """Emissions of each head for one recurrent step."""
+    units: int = 256
+    phones: int = 0
+    phone_layer: int = 3
+    """The recurrent layer (counted from one) whose output feeds the phone head."""
+    dropout: float = 0.1
+
+    def __post_init__(self) -> None:
+        for name in ("mels", "conv_channels", "stacks", "width", "layers", "outputs_per_step"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"model.{name} must be at least 1, got {getattr(self, name)}")
+        if self.mels % FRAMES_PER_STACK:
+            raise ConfigError(f"model.mels must be a multiple of 4, got {self.mels}")
+        if self.units < 2:
+            raise ConfigError(f"model.units counts blank too: at least 2, got {self.units}")
+        if not 1 <= self.phone_layer <= self.layers:
+            raise ConfigError(f"model.phone_layer must lie in 1..{self.layers}")
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        unknown = set(values) - {f.name for f in fields(cls)}
+        if unknown:
+            raise ConfigError(f"unknown model settings: {', '.join(sorted(unknown))}")
+        return cls(**values)
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @property
+    def frames_per_step(self) -> int:
+        return FRAMES_PER_STACK * self.stacks
+
+    @property
+    def step_samples(self) -> int:
+        return self.frames_per_step * HOP
+
+    @property
+    def conv_width(self) -> int:
+        """Features that enter the first recurrent layer's projection."""
+        return self.stacks * self.conv_channels * (self.mels // FRAMES_PER_STACK)
+
+    @property
+    def latency_ms(self) -> float:
+        """Algorithmic latency: a full step must have arrived, and a window reaches back.
+
+        Left padding only, so the right context is zero.
+        """
+        return (self.step_samples + WINDOW) * 1000 / SAMPLE_RATE
+
+    def state_parts(self) -> Iterator[tuple[str, tuple[int, ...]]]:
+        """Yield (name, shape per stream) of every piece of state, in their order."""
+        yield "samples", (WINDOW - HOP,)
+        yield "conv1", (self.mels,)
+        yield "conv2", (self.conv_channels * (self.mels // 2),)
+        yield "hidden", (self.layers, self.width)
+        yield "cell", (self.layers, self.width)
+
+    @property
+    def state_size(self) -> int:
+        """Floats of state a stream."""
+        total = 0
+        for _, shape in self.state_parts():
+            size = 1
+            for side in shape:
+                size *= side
+            total += size
+        return total
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """What the rest of the program needs to know of a model to stream through it."""
+
+    name: str
+    units: Units = field(repr=False)
+    step_samples: int
+    outputs_per_step: int
+    state_size: int
+    latency_ms: float
+    tail_steps: int = 3
+    """Steps of silence pushed through at the end of an utterance for the last word."""
+    sample_rate: int = SAMPLE_RATE
+    blank: int = 0
+
+    @property
+    def emission_samples(self) -> int:
+        return self.step_samples // self.outputs_per_step

@@ -1,0 +1,1 @@
+"""The edge ring: engines, devices, files and the network around the core."""

@@ -1,0 +1,155 @@
+"""Model bundles: a folder with everything a model is, checked when it is loaded.
+
+bundle.toml          facts: shape, rates, latency, checksums, measured results
+units.txt            one unit a line, blank first
+model.onnx           one step of the network, what the CPU engine runs
+weights.safetensors  what the torch engine runs and fine-tuning starts from
+CARD.md              data, licences, results, limits
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from streamasr.core.features import HOP, SAMPLE_RATE
+from streamasr.core.model import ModelConfig, ModelFacts
+from streamasr.core.units import Units
+from streamasr.errors import BundleError, ConfigError
+
+DEFAULT_MODEL = "en-small"
+FACTS_FILE = "bundle.toml"
+UNITS_FILE = "units.txt"
+ONNX_FILE = "model.onnx"
+WEIGHTS_FILE = "weights.safetensors"
+CARD_FILE = "CARD.md"
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A loaded, checked model folder."""
+
+    path: Path
+    facts: ModelFacts
+    config: ModelConfig
+    info: dict[str, Any]
+    """The whole of bundle.toml."""
+
+    @property
+    def onnx_file(self) -> Path:
+        return self.path / ONNX_FILE
+
+    @property
+    def weights_file(self) -> Path:
+        return self.path / WEIGHTS_FILE
+
+
+def search_path() -> Iterator[Path]:
+    """Folders that hold bundles, first match wins: here, the user's, the shipped."""
+    yield Path("models")
+    data_home = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    yield Path(data_home) / "streamasr" / "models"
+    package = Path(str(resources.files("streamasr")))
+    yield package / "models"
+    yield package.parent / "models"
+
+
+def available() -> list[Path]:
+    """Every bundle on the search path, each name once."""
+    found: dict[str, Path] = {}
+    for folder in search_path():
+        for facts in sorted(folder.glob(f"*/{FACTS_FILE}")):
+            found.setdefault(facts.parent.name, facts.parent)
+    return list(found.values())
+
+
+def find(name: str | None = None) -> Path:
+    """Resolve a model's name or folder; raises BundleError that lists what there is."""
+    if name is not None and (os.sep in name or Path(name, FACTS_FILE).is_file()):
+        return Path(name)
+    wanted = name or DEFAULT_MODEL
+    for folder in search_path():
+        if (folder / wanted / FACTS_FILE).is_file():
+            return folder / wanted
+    known = ", ".join(p.name for p in available()) or "none"
+    raise BundleError(f"no model named {wanted!r}", remedy=f"available: {known}")
+
+
+def load(path: Path) -> Bundle:
+    """Read a bundle and check that its parts are there, unchanged, and agree."""
+    info = _read_facts(path)
+    for part, expected in info["checksums"].items():
+        _check_part(path / part, expected)
+    units = Units.parse((path / UNITS_FILE).read_text(encoding="utf-8"))
+    try:
+        config = ModelConfig.from_dict(info["model"])
+    except (ConfigError, TypeError) as error:
+        raise BundleError(f"{path / FACTS_FILE}: {error}") from None
+    audio = info["audio"]
+    if (audio["sample_rate"], audio["hop"]) != (SAMPLE_RATE, HOP):
+        raise BundleError(
+            f"{path.name} was made for {audio['sample_rate']} Hz and a hop of {audio['hop']}",
+            remedy=f"this program runs models of {SAMPLE_RATE} Hz and a hop of {HOP}",
+        )
+    if len(units) != config.units:
+        raise BundleError(
+            f"{path.name}: {UNITS_FILE} has {len(units)} units, the network {config.units}"
+        )
+    facts = ModelFacts(
+        name=info["name"],
+        units=units,
+        step_samples=config.step_samples,
+        outputs_per_step=config.outputs_per_step,
+        state_size=config.state_size,
+        latency_ms=config.latency_ms,
+        tail_steps=info["decode"]["tail_steps"],
+    )
+    return Bundle(path, facts, config, info)
+
+
+def _read_facts(path: Path) -> dict[str, Any]:
+    file = path / FACTS_FILE
+    try:
+        info = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BundleError(
+            f"{path} is no model: it has no {FACTS_FILE}", remedy="see `streamasr models`"
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise BundleError(f"cannot read {file}: {error}") from None
+    missing = {"format", "name", "model", "audio", "decode", "checksums"} - set(info)
+    if missing:
+        raise BundleError(f"{file} lacks {', '.join(sorted(missing))}")
+    if info["format"] != FORMAT:
+        raise BundleError(
+            f"{file} has format {info['format']}", remedy=f"this program reads format {FORMAT}"
+        )
+    return info
+
+
+def _check_part(file: Path, expected: str) -> None:
+    try:
+        found = checksum(file)
+    except OSError as error:
+        raise BundleError(
+            f"{file.parent.name}: cannot read {file.name}: {error.strerror}",
+            remedy="install the model again",
+        ) from None
+    if found != expected:
+        raise BundleError(
+            f"{file.parent.name}: {file.name} is not the file that {FACTS_FILE} describes",
+            remedy="install the model again, or export it again",
+        )
+
+
+def checksum(file: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

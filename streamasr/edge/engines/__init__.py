@@ -1,0 +1,63 @@
+"""Engines: the same small interface over ONNX Runtime and torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from streamasr.core.recognizer import Engine, Recognizer
+from streamasr.edge.bundle import find, load
+from streamasr.errors import MissingExtra, UsageError
+
+DEVICES = ("auto", "cpu", "cuda")
+
+
+def open_engine(
+    path: Path, *, device: str = "auto", threads: int = 1, capacity: int = 1, kind: str = "auto"
+) -> Engine:
+    """Load a bundle into an engine.
+
+    ``kind`` is "onnx", "torch" or "auto": torch where its GPU is asked for, or is there
+    and device is "auto"; ONNX Runtime otherwise.
+    """
+    if device not in DEVICES:
+        raise UsageError(f"unknown device {device!r}", remedy=f"one of {', '.join(DEVICES)}")
+    if threads < 1 or capacity < 1:
+        raise UsageError(f"threads and capacity are at least 1, got {threads} and {capacity}")
+    bundle = load(path)
+    if kind == "auto":
+        kind = "torch" if device == "cuda" or (device == "auto" and _has_gpu()) else "onnx"
+    if kind == "onnx":
+        from streamasr.edge.engines.onnx import OnnxEngine
+
+        return OnnxEngine(bundle, capacity=capacity, threads=threads)
+    if kind != "torch":
+        raise UsageError(f"unknown engine {kind!r}", remedy="onnx or torch")
+    try:
+        from streamasr.edge.engines.torch import TorchEngine
+    except ModuleNotFoundError as error:
+        raise MissingExtra(error.name or "torch", "gpu") from None
+    if device == "auto":
+        device = "cuda" if _has_gpu() else "cpu"
+    return TorchEngine(bundle, capacity=capacity, device=device)
+
+
+def load_recognizer(
+    model: str | None = None, *, device: str = "auto", threads: int = 1, capacity: int = 1
+) -> Recognizer:
+    """Open a model by name or folder, the default one if none is named.
+
+    ``capacity`` bounds how many streams may be open at once.
+    """
+    engine = open_engine(find(model), device=device, threads=threads, capacity=capacity)
+    return Recognizer(engine)
+
+
+def _has_gpu() -> bool:
+    """Say whether a CUDA device can be used, without importing torch where there is none."""
+    if not Path("/dev/nvidiactl").exists():
+        return False
+    try:
+        import torch
+    except ModuleNotFoundError:
+        return False
+    return torch.cuda.is_available()

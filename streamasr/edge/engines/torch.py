@@ -1,0 +1,67 @@
+"""The torch engine: the reference on the CPU, and the way to a GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file
+
+from streamasr.core.network import AcousticModel
+from streamasr.edge.bundle import Bundle
+from streamasr.edge.engines.base import Slots
+from streamasr.errors import BundleError, UsageError
+
+Floats = NDArray[np.float32]
+
+
+def load_network(bundle: Bundle) -> AcousticModel:
+    """Build the network of a bundle with its weights, in float32, for evaluation."""
+    model = AcousticModel(bundle.config)
+    weights = {name: w.float() for name, w in load_file(bundle.weights_file).items()}
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        raise BundleError(f"{bundle.path.name}: the weights do not fit: {error}") from None
+    return model.eval()
+
+
+class TorchEngine:
+    """Steps streams through `AcousticModel`, with the slab of state on the device."""
+
+    def __init__(self, bundle: Bundle, *, capacity: int, device: str) -> None:
+        if device == "cuda" and not torch.cuda.is_available():
+            raise UsageError("torch finds no CUDA device", remedy="--device cpu")
+        self.facts = bundle.facts
+        self.device = device
+        self._model = load_network(bundle).to(device)
+        self._slots = Slots(capacity)
+        self._slab = torch.zeros(capacity, bundle.facts.state_size, device=device)
+
+    @property
+    def capacity(self) -> int:
+        return self._slots.capacity
+
+    def open(self) -> int:
+        slot = self._slots.claim()
+        self.reset(slot)
+        return slot
+
+    def reset(self, slot: int) -> None:
+        self._slab[slot].zero_()
+
+    def close(self, slot: int) -> None:
+        self._slots.release(slot)
+
+    @torch.inference_mode()
+    def step(self, batch: Sequence[tuple[int, Floats]]) -> list[Floats]:
+        """See `core.recognizer.Engine.step`: one upload, one download."""
+        if not batch:
+            return []
+        slots = torch.tensor([slot for slot, _ in batch], device=self.device)
+        samples = torch.from_numpy(np.stack([s for _, s in batch])).to(self.device)
+        emissions = self._model(samples, self._slab[slots])
+        self._slab[slots] = emissions.state
+        return list(emissions.units.cpu().numpy())

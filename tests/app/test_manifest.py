@@ -1,0 +1,47 @@
+from pathlib import Path
+
+import pytest
+
+from streamasr.app.manifest import read_manifest, select
+from streamasr.errors import ConfigError
+
+HEADER = "id\tpath\tduration_s\tspeaker\tsplit\ttext\n"
+
+
+def corpus(folder: Path, text: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "manifest.tsv").write_text(text)
+    return folder
+
+
+def test_rows_become_utterances(tmp_path: Path) -> None:
+    folder = corpus(tmp_path / "c", HEADER + 'u1\taudio/u1.opus\t1.5\tann\tdev\tSay "hi"\n')
+    (utterance,) = read_manifest(folder)
+    assert utterance.path == folder / "audio/u1.opus"
+    assert (utterance.duration_s, utterance.split, utterance.corpus) == (1.5, "dev", "c")
+    assert utterance.text == 'Say "hi"'
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("id\tpath\nx\ty\n", "lacks the columns duration_s"),
+        (HEADER + "u1\ta\tlong\ts\tdev\tt\n", r"manifest\.tsv:2: duration_s is 'long'"),
+    ],
+)
+def test_a_bad_manifest_is_named(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        read_manifest(corpus(tmp_path / "c", text))
+
+
+def test_a_folder_without_manifest_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no manifest\.tsv in"):
+        read_manifest(tmp_path)
+
+
+def test_splits_are_chosen_per_corpus(tmp_path: Path) -> None:
+    rows = "".join(f"{s}\ta\t1\tx\t{s}\tt\n" for s in ("train", "dev", "test"))
+    corpus(tmp_path / "a", HEADER + rows)
+    corpus(tmp_path / "b", HEADER + rows)
+    chosen = select(tmp_path, ["a", "b:train,test"], ["train"])
+    assert [(u.corpus, u.id) for u in chosen] == [("a", "train"), ("b", "train"), ("b", "test")]

@@ -1,0 +1,69 @@
+"""The hand-written graph against the torch network, step by step."""
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+
+from streamasr.app.train.calibrate import measure_limits
+from streamasr.app.train.export import compare, run_graph
+from streamasr.app.train.onnx_graph import build_step, quantise_rows
+from streamasr.core.model import ModelConfig
+from streamasr.core.network import AcousticModel
+from tests.conftest import noise
+
+CONFIG = ModelConfig(mels=40, conv_channels=8, width=32, layers=2, units=9, phones=5, phone_layer=1)
+
+
+@pytest.fixture(scope="module")
+def model() -> AcousticModel:
+    torch.manual_seed(3)
+    return AcousticModel(CONFIG).eval()
+
+
+def test_float_graph_equals_torch_in_every_output(model: AcousticModel) -> None:
+    weights = {k: v.numpy() for k, v in model.state_dict().items()}
+    graph = build_step(CONFIG, weights, None)
+    session = onnxruntime.InferenceSession(graph.SerializeToString())
+    samples = noise(CONFIG.step_samples * 3 * 2, seed=1).reshape(2, -1)
+    state = np.zeros((2, CONFIG.state_size), np.float32)
+    with torch.no_grad():
+        expected = model(torch.from_numpy(samples))
+    for step in range(3):
+        part = samples[:, step * CONFIG.step_samples : (step + 1) * CONFIG.step_samples]
+        units, phones, state = session.run(
+            ["units", "phones", "new_state"], {"samples": part, "state": state}
+        )
+        rows = slice(step * 2, step * 2 + 2)
+        np.testing.assert_allclose(units, expected.units[:, rows], atol=1e-4)
+        np.testing.assert_allclose(phones, expected.phones[:, rows], atol=1e-4)
+    np.testing.assert_allclose(state, expected.state, atol=1e-4)
+
+
+def test_integer_graph_stays_close_and_is_smaller(model: AcousticModel) -> None:
+    weights = {k: v.numpy() for k, v in model.state_dict().items()}
+    samples = noise(CONFIG.step_samples * 40, seed=2)
+    limits = measure_limits(model, [torch.from_numpy(samples[None])])
+    graph = build_step(CONFIG, weights, limits)
+    with torch.no_grad():
+        expected = model(torch.from_numpy(samples[None])).units[0].numpy()
+    agreement = compare(expected, run_graph(graph, CONFIG, samples))
+    assert agreement.mean_distance < 0.02
+    kinds = {n.op_type for n in graph.graph.node}
+    assert "MatMulIntegerToFloat" in kinds
+    assert {i.name: i.data_type for i in graph.graph.initializer}["lstms.0.hidden.weight"] == 3
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_rows_are_quantised_to_within_half_a_step(seed: int) -> None:
+    weight = np.random.default_rng(seed).standard_normal((6, 20)).astype(np.float32)
+    integers, scales = quantise_rows(weight)
+    assert np.abs(integers).max() == 127
+    error = np.abs(integers * scales[:, None] - weight)
+    assert (error <= scales[:, None] * 0.5001).all()
+
+
+def test_a_row_of_zeros_stays_zero() -> None:
+    integers, scales = quantise_rows(np.zeros((1, 4), np.float32))
+    assert not integers.any()
+    assert np.isfinite(scales).all()

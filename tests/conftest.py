@@ -1,0 +1,80 @@
+"""Fixtures that several folders share: a tiny bundle and a tiny corpus."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from streamasr.core.features import SAMPLE_RATE
+from streamasr.core.units import BLANK_SYMBOL, Units
+
+TINY_UNITS = Units((BLANK_SYMBOL, "▁", "a", "b", "▁c", "d"))
+WORD_HZ = {"low": 300.0, "mid": 900.0, "high": 2700.0}
+DATA = Path(__file__).parent / "data"
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle with random weights: enough for every law that does not need right words."""
+    import torch
+
+    from streamasr.app.train.export import write_bundle
+    from streamasr.core.model import ModelConfig
+    from streamasr.core.network import AcousticModel
+
+    torch.manual_seed(0)
+    torch.set_num_threads(1)
+    config = ModelConfig(
+        mels=40, conv_channels=8, width=32, layers=2, units=len(TINY_UNITS), phones=5, phone_layer=1
+    )
+    model = AcousticModel(config).eval()
+    model.log_mel.mean.fill_(-8.0)
+    model.log_mel.deviation.fill_(4.0)
+    with torch.no_grad():  # spread the outputs so that the best unit changes often
+        model.unit_head.weight.mul_(8.0)
+    speech = torch.from_numpy(noise(config.step_samples * 60, seed=1)[None])
+    out = tmp_path_factory.mktemp("models") / "tiny"
+    write_bundle(out, model, TINY_UNITS, speech)
+    (out / "CARD.md").write_text("A model of random weights, for tests.\n")
+    return out
+
+
+def noise(samples: int, *, seed: int) -> np.ndarray:
+    """Noise whose level wanders: float32 [samples] within -1..1."""
+    rng = np.random.default_rng(seed)
+    level = np.repeat(rng.uniform(0.001, 0.3, samples // 800 + 1), 800)[:samples]
+    return np.clip(rng.standard_normal(samples) * level, -1, 1).astype(np.float32)
+
+
+def tone_words(words: list[str], rng: np.random.Generator) -> np.ndarray:
+    """Say words as tones of 0.3 s with silence between: float32 at 16 kHz."""
+    time = np.arange(round(0.3 * SAMPLE_RATE)) / SAMPLE_RATE
+    pieces = [np.zeros(round(0.2 * SAMPLE_RATE))]
+    for word in words:
+        hz = WORD_HZ[word] * rng.uniform(0.95, 1.05)
+        pieces += [0.3 * np.sin(2 * np.pi * hz * time), np.zeros(round(0.1 * SAMPLE_RATE))]
+    audio = np.concatenate(pieces)
+    return (audio + 1e-3 * rng.standard_normal(len(audio))).astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def tone_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder whose corpus ``tones`` says three words as tones; train and dev."""
+    data = tmp_path_factory.mktemp("data")
+    audio = data / "tones" / "audio"
+    audio.mkdir(parents=True)
+    rng = np.random.default_rng(5)
+    rows = ["id\tpath\tduration_s\tspeaker\tsplit\ttext"]
+    for index in range(48):
+        words = rng.choice(list(WORD_HZ), size=int(rng.integers(1, 5))).tolist()
+        samples = tone_words(words, rng)
+        soundfile.write(audio / f"u{index}.wav", samples, SAMPLE_RATE)
+        split = "dev" if index >= 40 else "train"
+        duration = len(samples) / SAMPLE_RATE
+        text = " ".join(words).capitalize() + "."
+        rows.append(f"u{index}\taudio/u{index}.wav\t{duration:.3f}\ts{index % 4}\t{split}\t{text}")
+    (data / "tones" / "manifest.tsv").write_text("\n".join(rows) + "\n")
+    return data
