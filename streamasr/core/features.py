@@ -74,4 +74,5 @@ def log_mel(samples: Floats, mels: int = 80, carry: Floats | None = None) -> Flo
     n = np.arange(WINDOW)
     hann = 0.5 - 0.5 * np.cos(2.0 * np.pi * n / WINDOW)
     power = np.abs(np.fft.rfft(frames * hann, FFT_SIZE, axis=1)) ** 2
-    return np.log(power @ mel_matrix(mels) + POWER_FLOOR).astype(np.float32)
+    log_power: Floats = np.log(power @ mel_matrix(mels) + POWER_FLOOR).astype(np.float32)
+    return log_power

@@ -1,5 +1,7 @@
 """The laws of the network: cuts, causality, and streams that cannot touch each other."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -27,7 +29,7 @@ def run(model: AcousticModel, samples: Tensor, cuts: list[int]) -> Emissions:
     state, units, phones = None, [], []
     edges = [0, *cuts, samples.shape[1] // STEP]
     with torch.no_grad():
-        for start, end in zip(edges, edges[1:], strict=False):
+        for start, end in pairwise(edges):
             found = model(samples[:, start * STEP : end * STEP], state)
             state = found.state
             units.append(found.units)

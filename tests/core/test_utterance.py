@@ -1,0 +1,92 @@
+"""Tokens become text and timed words that only grow."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from random import Random
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from streamasr.core.events import Final, SpeechEnded, Word
+from streamasr.core.utterance import Utterance
+from tests.fakes import FACTS, UNITS
+
+HOP = FACTS.emission_samples
+KA, LO, MI, NA, SPACE = 1, 2, 3, 4, 5
+
+
+def emissions(units: list[int], probability: float = 0.5) -> NDArray[np.float32]:
+    out = np.full((len(units), len(UNITS)), 1e-3, np.float32)
+    out[np.arange(len(units)), units] = probability
+    return np.log(out)
+
+
+def utterance(heard: int = 100_000) -> Utterance:
+    one = Utterance(FACTS, 7, start=1000, origin=640)
+    one.heard = heard
+    return one
+
+
+def test_a_worked_example() -> None:
+    """ka mi _ lo lo: two words; ka begins in the pre-roll, before the speech."""
+    one = utterance()
+    assert one.push(emissions([KA, MI]))
+    assert not one.push(emissions([0, 0]))
+    assert one.push(emissions([LO, LO], 0.25))
+    one.decoded = 640 + 6 * HOP
+    partial = one.partial(with_words=True)
+    assert partial.text == "kami lo"
+    assert partial.words == (
+        Word("kami", 640, 640 + 2 * HOP, pytest.approx(0.5)),
+        Word("lo", 640 + 4 * HOP, 640 + 6 * HOP, pytest.approx(0.25)),
+    )
+    assert (partial.start, partial.end) == (640, 640 + 6 * HOP)
+    final, ended = one.conclude("silence", 3000, with_words=False)
+    assert isinstance(final, Final)
+    assert final.confidence == pytest.approx(0.375)
+    assert (final.start, final.end, final.words) == (640, 640 + 6 * HOP, ())
+    assert ended == SpeechEnded(7, 3000)
+
+
+def test_a_lone_word_start_is_no_text_yet() -> None:
+    one = utterance()
+    assert not one.push(emissions([SPACE]))
+    assert one.words() == ()
+    assert one.conclude("finish", 0, with_words=True) == [SpeechEnded(7, 1000)]
+    assert one.push(emissions([MI]))
+    assert one.words() == (Word("mi", 640, 640 + 2 * HOP, pytest.approx(0.5)),)
+
+
+def test_no_word_lies_beyond_the_audio() -> None:
+    one = utterance(heard=640 + HOP + 100)
+    one.push(emissions([0, 0, 0, KA, KA]))
+    assert one.words() == (Word("ka", 740, 640 + HOP + 100, pytest.approx(0.5)),)
+    short = utterance(heard=640 + 5)
+    short.push(emissions([KA]))
+    assert short.words() == (Word("ka", 640, 645, pytest.approx(0.5)),)
+
+
+def test_blank_is_counted_in_samples() -> None:
+    one = utterance()
+    one.push(emissions([0, 0, KA, 0, 0, 0]))
+    assert one.blank == 3 * HOP
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_words_told_on_the_way_equal_words_told_at_once(seed: int) -> None:
+    rng = Random(seed)
+    units = [rng.choice((0, KA, LO, MI, NA, SPACE)) for _ in range(120)]
+    whole, parts = utterance(), utterance()
+    whole.push(emissions(units))
+    before: tuple[Word, ...] = ()
+    for i in range(0, len(units), 2):
+        parts.push(emissions(units[i : i + 2]))
+        words = parts.words()
+        settled = before[:-1]
+        assert words[: len(settled)] == settled, "only the last word may grow"
+        before = words
+    assert parts.words() == whole.words()
+    assert parts.text == whole.text == " ".join(word.text for word in whole.words())
+    assert all(a.end <= b.start for a, b in pairwise(whole.words()))
