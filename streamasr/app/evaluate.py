@@ -20,12 +20,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from streamasr.app.alignment import read_alignments
 from streamasr.app.manifest import Utterance
 from streamasr.app.mixing import add_noise, load_noises, loop_to, read_clip
 from streamasr.app.text import normalise
 from streamasr.app.wer import Errors, bootstrap_interval, count_errors
 from streamasr.core.events import Final, Partial
-from streamasr.core.features import SAMPLE_RATE
+from streamasr.core.features import HOP, SAMPLE_RATE
 from streamasr.core.recognizer import Recognizer
 from streamasr.core.stream import StreamOptions
 from streamasr.edge.engines import open_engine
@@ -146,6 +147,17 @@ def emission_delays_ms(decoded: Decoded, ends_s: Sequence[float]) -> list[float]
         for block in matcher.get_matching_blocks()
         for i in range(block.size)
     ]
+
+
+def measure_delays_ms(results: Sequence[Decoded], alignments: Path) -> list[float]:
+    """Emission delays against a folder of <corpus>.jsonl.gz alignments."""
+    aligned = read_alignments(alignments, {r.utterance.corpus for r in results})
+    delays: list[float] = []
+    for r in results:
+        alignment = aligned.get((r.utterance.corpus, r.utterance.id))
+        if alignment is not None and alignment.agrees_with(r.reference):
+            delays += emission_delays_ms(r, [w.end * HOP / SAMPLE_RATE for w in alignment.words])
+    return delays
 
 
 def summarise(

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from streamasr.app.alignment import NO_TARGET, Alignment, phone_targets
 from streamasr.app.manifest import Utterance
 from streamasr.app.text import normalise
-from streamasr.app.train.alignment import NO_TARGET, Alignment, phone_targets
 from streamasr.app.train.augment import Augmenter
 from streamasr.app.train.cache import AudioCache
 from streamasr.app.train.config import TrainConfig

@@ -20,8 +20,8 @@ from rich.progress import Progress as Bar
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from streamasr.app.alignment import PHONES, read_alignments
 from streamasr.app.train import checkpoint
-from streamasr.app.train.alignment import PHONES, read_alignments
 from streamasr.app.train.augment import Augmenter, mask_frames
 from streamasr.app.train.cache import AudioCache
 from streamasr.app.train.checkpoint import Progress

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from streamasr.app.train.alignment import NO_TARGET
+from streamasr.app.alignment import NO_TARGET
 from streamasr.app.train.examples import Batch
 from streamasr.core.network import Emissions
 from streamasr.core.units import BLANK

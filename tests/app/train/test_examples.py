@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from streamasr.app.alignment import NO_TARGET, Alignment, Span
 from streamasr.app.manifest import Utterance
-from streamasr.app.train.alignment import NO_TARGET, Alignment, Span
 from streamasr.app.train.cache import AudioCache
 from streamasr.app.train.config import TrainConfig
 from streamasr.app.train.examples import Corpus, EpochDataset, Example, bucket, plan_epoch

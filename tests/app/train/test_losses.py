@@ -1,7 +1,7 @@
 import torch
 from torch.nn import functional as F
 
-from streamasr.app.train.alignment import NO_TARGET
+from streamasr.app.alignment import NO_TARGET
 from streamasr.app.train.examples import Batch
 from streamasr.app.train.losses import losses
 from streamasr.core.network import Emissions

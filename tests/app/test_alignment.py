@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from streamasr.app.train.alignment import PHONE_IDS, PHONES, phone_targets, read_alignments
+from streamasr.app.alignment import PHONE_IDS, PHONES, phone_targets, read_alignments
 
 ENTRY = {
     "id": "u1",

@@ -1,0 +1,1 @@
+"""One module a verb, each with the function of its name."""

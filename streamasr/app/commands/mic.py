@@ -1,0 +1,73 @@
+"""``streamasr mic``: what is said into a microphone, on the terminal."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from streamasr.app.options import Device, DeviceOption, ModelOption, ThreadsOption, open_model
+
+
+class MicFormat(StrEnum):
+    """How `mic` prints."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+def mic(
+    input: Annotated[
+        str | None,
+        typer.Option(
+            "--input",
+            "-i",
+            metavar="NAME|N",
+            help="Microphone by number or a part of its name; the system's default without it.",
+        ),
+    ] = None,
+    partials: Annotated[
+        bool | None,
+        typer.Option(
+            "--partials/--no-partials",
+            help="Show words while they are spoken; by default on a terminal only.",
+        ),
+    ] = None,
+    format: Annotated[
+        MicFormat, typer.Option("--format", "-f", help="Lines of text, or events as JSON.")
+    ] = MicFormat.TEXT,
+    model: ModelOption = None,
+    device: DeviceOption = Device.AUTO,
+    threads: ThreadsOption = 1,
+) -> None:
+    """Print what is said into a microphone, until Ctrl-C.
+
+    Words appear in grey while they are spoken and stay when the utterance ends. A
+    microphone that vanishes is taken up again when it returns. With --format json each
+    line is an event as the daemon's native protocol sends it.
+
+    \b
+    Examples:
+      streamasr mic
+      streamasr mic --input usb > notes.txt
+      streamasr mic --format json --partials | jq .text
+    """
+    from streamasr.app.listening import Listener, stop_on_signals
+    from streamasr.app.live import Display
+    from streamasr.edge.microphone import Microphone
+    from streamasr.edge.portaudio import libraries_apart
+
+    engine = open_model(model, device=device, threads=threads)
+    with (
+        libraries_apart() as err,
+        Microphone(input) as microphone,
+        stop_on_signals(microphone.stop),
+    ):
+        display = Display(sys.stdout, err, partials=partials is not False)
+        if display.live:
+            display.note(f"listening to {microphone.device.name}; Ctrl-C ends")
+        as_json = format is MicFormat.JSON
+        listener = Listener(engine, display, json=as_json, partial_lines=partials is True)
+        listener.run(microphone.items())

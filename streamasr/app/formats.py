@@ -1,0 +1,206 @@
+"""Transcripts as text, JSON, SubRip (srt) and WebVTT (vtt).
+
+A writer is told of each final as it comes, so that a transcript of any length leaves
+the program while it is made; only ``json`` (one object a file) keeps its segments.
+
+    writer = writer_for(Format.SRT, sys.stdout)
+    writer.begin("talk.flac")
+    writer.segment(final)
+    writer.end(samples=160_000, compute_s=0.2)
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import textwrap
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, TextIO
+
+from streamasr.core.events import Final, Word
+from streamasr.core.features import SAMPLE_RATE
+
+CUE_CHARS = 84
+"""Subtitle guides agree on two lines of about 42 characters ..."""
+CUE_LINE_CHARS = 42
+CUE_SECONDS = 7.0
+"""... that stay for at most seven seconds."""
+
+
+class Format(StrEnum):
+    TEXT = "text"
+    JSON = "json"
+    SRT = "srt"
+    VTT = "vtt"
+
+    @property
+    def suffix(self) -> str:
+        """The usual ending of a file in this format."""
+        return ".txt" if self is Format.TEXT else f".{self.value}"
+
+
+def seconds(samples: int) -> float:
+    """Samples at 16 kHz in seconds, to the millisecond."""
+    return round(samples / SAMPLE_RATE, 3)
+
+
+def segment_facts(final: Final) -> dict[str, Any]:
+    """A final as the ``segments`` of the JSON format hold it."""
+    return {
+        "start_s": seconds(final.start),
+        "end_s": seconds(final.end),
+        "text": final.text,
+        "confidence": round(final.confidence, 4),
+        "words": [
+            {
+                "word": word.text,
+                "start_s": seconds(word.start),
+                "end_s": seconds(word.end),
+                "confidence": round(word.confidence, 4),
+            }
+            for word in final.words
+        ],
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """A subtitle; positions in samples."""
+
+    start: int
+    end: int
+    text: str
+
+
+def cues(final: Final) -> Iterator[Cue]:
+    """Cut a final between words into subtitles that can be read in their time."""
+    if not final.words:
+        yield Cue(final.start, final.end, final.text)
+        return
+    group: list[Word] = []
+    for word in final.words:
+        length = sum(len(w.text) + 1 for w in group) + len(word.text)
+        too_long = word.end - group[0].start > CUE_SECONDS * SAMPLE_RATE if group else False
+        if group and (length > CUE_CHARS or too_long):
+            yield _cue(group)
+            group = []
+        group.append(word)
+    yield _cue(group)
+
+
+def _cue(words: list[Word]) -> Cue:
+    return Cue(words[0].start, words[-1].end, " ".join(word.text for word in words))
+
+
+class Writer(ABC):
+    """Takes the finals of one file after the other."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+
+    def begin(self, file: str, *, titled: bool = False) -> None:  # noqa: B027
+        """Start a file; ``titled`` where several follow each other in one text."""
+
+    @abstractmethod
+    def segment(self, final: Final) -> None:
+        """Take the next final of the file."""
+
+    def end(self, *, samples: int, compute_s: float) -> None:  # noqa: B027
+        """Close the file: its length at 16 kHz and the seconds of work it took."""
+
+    def _write(self, text: str) -> None:
+        self._out.write(text)
+        self._out.flush()
+
+
+class TextWriter(Writer):
+    """One utterance a line."""
+
+    def begin(self, file: str, *, titled: bool = False) -> None:
+        if titled:
+            self._write(f"==> {file} <==\n")
+
+    def segment(self, final: Final) -> None:
+        self._write(f"{final.text}\n")
+
+
+class JsonWriter(Writer):
+    """One object a line a file, written when the file is complete."""
+
+    def begin(self, file: str, *, titled: bool = False) -> None:
+        self._file = file
+        self._segments: list[dict[str, Any]] = []
+
+    def segment(self, final: Final) -> None:
+        self._segments.append(segment_facts(final))
+
+    def end(self, *, samples: int, compute_s: float) -> None:
+        duration_s = seconds(samples)
+        record = {
+            "file": self._file,
+            "duration_s": duration_s,
+            "text": " ".join(segment["text"] for segment in self._segments),
+            "segments": self._segments,
+            "rtf": round(compute_s / duration_s, 5) if duration_s else 0.0,
+        }
+        self._write(json.dumps(record, ensure_ascii=False) + "\n")
+
+
+class CueWriter(Writer):
+    """What SubRip and WebVTT share: numbered cues that never overlap."""
+
+    decimal: str
+
+    def begin(self, file: str, *, titled: bool = False) -> None:
+        self._count = 0
+        self._last_end = 0
+
+    def segment(self, final: Final) -> None:
+        for cue in cues(final):
+            start = max(cue.start, self._last_end)
+            end = max(cue.end, start + SAMPLE_RATE // 1000)
+            self._last_end = end
+            self._count += 1
+            body = "\n".join(textwrap.wrap(self.escape(cue.text), CUE_LINE_CHARS))
+            self._write(f"{self._count}\n{self.clock(start)} --> {self.clock(end)}\n{body}\n\n")
+
+    def clock(self, samples: int) -> str:
+        """Samples as hours:minutes:seconds with milliseconds."""
+        whole, ms = divmod(round(samples * 1000 / SAMPLE_RATE), 1000)
+        minutes, second = divmod(whole, 60)
+        hour, minute = divmod(minutes, 60)
+        return f"{hour:02d}:{minute:02d}:{second:02d}{self.decimal}{ms:03d}"
+
+    def escape(self, text: str) -> str:
+        return text
+
+
+class SrtWriter(CueWriter):
+    decimal = ","
+
+
+class VttWriter(CueWriter):
+    decimal = "."
+
+    def begin(self, file: str, *, titled: bool = False) -> None:
+        super().begin(file)
+        self._write("WEBVTT\n\n")
+
+    def escape(self, text: str) -> str:
+        return html.escape(text, quote=False)
+
+
+WRITERS: dict[Format, type[Writer]] = {
+    Format.TEXT: TextWriter,
+    Format.JSON: JsonWriter,
+    Format.SRT: SrtWriter,
+    Format.VTT: VttWriter,
+}
+
+
+def writer_for(form: Format, out: TextIO) -> Writer:
+    """The writer of a format, on a text stream."""
+    return WRITERS[form](out)

@@ -1,0 +1,84 @@
+"""Evaluation on clips whose outcome is known, and delays worked by hand."""
+
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from streamasr.app.evaluate import (
+    Decoded,
+    Task,
+    decode,
+    decode_all,
+    emission_delays_ms,
+    summarise,
+    write_hypotheses,
+)
+from streamasr.app.manifest import Utterance, read_manifest
+from streamasr.core.recognizer import Recognizer
+from streamasr.core.stream import StreamOptions
+from tests.fakes import ScriptedEngine, talk
+
+UTTERANCE = Utterance("u", Path("u.wav"), 2.0, "s", "dev", "The cat sat.", "c")
+
+
+def decoded(hypothesis: str, emitted: tuple[float, ...]) -> Decoded:
+    return Decoded(UTTERANCE, "the cat sat", hypothesis, 0.02, emitted)
+
+
+def test_delays_count_only_words_that_were_right() -> None:
+    result = decoded("the bat sat", (0.5, 1.0, 1.6))
+    assert emission_delays_ms(result, [0.4, 0.8, 1.5]) == pytest.approx([100.0, 100.0])
+
+
+def test_delays_need_times_for_just_these_words() -> None:
+    assert emission_delays_ms(decoded("the cat sat", (1.0, 2.0, 3.0)), [0.4, 0.8]) == []
+
+
+def test_the_summary_adds_up() -> None:
+    right = decoded("the cat sat", (1.0, 1.0, 1.0))
+    wrong = decoded("the bat", (1.0, 1.0))
+    found = summarise([right, wrong], "m", [100.0, 300.0])
+    assert (found["substitutions"], found["deletions"], found["insertions"]) == (1, 1, 0)
+    assert found["wer"] == pytest.approx(2 / 6, abs=1e-4)
+    assert found["wer_low"] <= found["wer"] <= found["wer_high"]
+    assert found["audio_s"] == 4.0
+    assert found["rtf"] == 0.01
+    assert found["emission_delay_ms_p50"] == 200.0
+    assert summarise([right], "m")["emission_delay_ms_p50"] is None
+
+
+def test_words_are_stamped_when_they_are_complete() -> None:
+    recognizer = Recognizer(ScriptedEngine())
+    samples = talk(Random(3))
+    text, emitted = decode(recognizer, samples, StreamOptions(vad=False))
+    assert len(emitted) == len(text.split()) > 3
+    assert emitted == sorted(emitted)
+    assert 0 < emitted[0] < emitted[-1] <= len(samples) / 16_000
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_every_utterance_is_decoded_in_order(
+    tiny_bundle: Path, tone_corpus: Path, jobs: int, tmp_path: Path
+) -> None:
+    utterances = read_manifest(tone_corpus / "tones")[:5]
+    task = Task(tiny_bundle, device="cpu", options=StreamOptions(vad=False))
+    results = list(decode_all(task, utterances, jobs=jobs))
+    assert [r.utterance.id for r in results] == [u.id for u in utterances]
+    alone = list(decode_all(task, utterances[3:4]))
+    assert results[3].hypothesis == alone[0].hypothesis
+    write_hypotheses(results, tmp_path / "out.jsonl")
+    assert len((tmp_path / "out.jsonl").read_text().splitlines()) == 5
+
+
+def test_noise_changes_what_is_heard_the_same_way_each_time(
+    tiny_bundle: Path, tone_corpus: Path
+) -> None:
+    utterances = read_manifest(tone_corpus / "tones")[:3]
+    task = Task(tiny_bundle, device="cpu", options=StreamOptions(vad=False))
+    noisy = replace(task, snr_db=-5.0, noise=tone_corpus / "tones" / "audio")
+    plain = [r.hypothesis for r in decode_all(task, utterances)]
+    first = [r.hypothesis for r in decode_all(noisy, utterances)]
+    assert first == [r.hypothesis for r in decode_all(noisy, utterances)]
+    assert first != plain

@@ -1,0 +1,229 @@
+"""A microphone without a sound card: a private PulseAudio whose default source is the
+monitor of a null sink. What `paplay` plays into the sink, PortAudio records."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from ctypes.util import find_library
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from streamasr.core.audio import Samples
+from streamasr.edge.microphone import Heard, Lost, Microphone, Resumed, Stalled
+
+CLIP = Path(__file__).parent / "data" / "1970-28415-0030.flac"
+RATE = 16_000
+ASOUND_CONF = "pcm.!default { type pulse }\nctl.!default { type pulse }\n"
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(120),
+    pytest.mark.skipif(
+        any(shutil.which(p) is None for p in ("pulseaudio", "pactl", "paplay"))
+        or find_library("portaudio") is None,
+        reason="needs pulseaudio, pulseaudio-utils, libportaudio2 and libasound2-plugins",
+    ),
+]
+
+
+class SoundServer:
+    """A PulseAudio of our own, in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.socket = folder / "pulse.socket"
+        self.environ = {
+            "HOME": str(folder),
+            "XDG_RUNTIME_DIR": str(folder),
+            "PULSE_SERVER": f"unix:{self.socket}",
+            "ALSA_CONFIG_PATH": str(folder / "asound.conf"),
+        }
+        (folder / "asound.conf").write_text(ASOUND_CONF)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        self.socket.unlink(missing_ok=True)
+        command = ["pulseaudio", "-n", "--daemonize=no", "--use-pid-file=no", "--disable-shm"]
+        command += ["--exit-idle-time=-1", "--log-target=stderr", "--log-level=error"]
+        for module in (
+            "module-null-sink sink_name=room rate=48000",
+            f"module-native-protocol-unix socket={self.socket} auth-anonymous=1",
+        ):
+            command.append(f"--load={module}")
+        self._process = subprocess.Popen(command, env=self._full, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 10
+        while subprocess.run(
+            ["pactl", "set-default-source", "room.monitor"], env=self._full, capture_output=True
+        ).returncode:
+            assert time.monotonic() < deadline, "pulseaudio did not start"
+            time.sleep(0.1)
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def wait_for_recorder(self) -> None:
+        """Return when somebody records."""
+        command = ["pactl", "list", "short", "source-outputs"]
+        deadline = time.monotonic() + 20
+        while not subprocess.run(command, env=self._full, capture_output=True).stdout:
+            assert time.monotonic() < deadline, "nobody records"
+            time.sleep(0.05)
+
+    def play(self, file: Path) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(["paplay", "--device=room", str(file)], env=self._full)
+
+    @property
+    def _full(self) -> dict[str, str]:
+        return os.environ | self.environ
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SoundServer]:
+    tmp_path.chmod(0o700)
+    server = SoundServer(tmp_path)
+    for name, value in server.environ.items():
+        monkeypatch.setenv(name, value)
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def wav(tmp_path: Path) -> Path:
+    """The clip as WAV, which every paplay reads."""
+    path = tmp_path / "clip.wav"
+    soundfile.write(path, *soundfile.read(CLIP))
+    return path
+
+
+def best_match(recorded: Samples, clip: Samples) -> float:
+    """The correlation of the clip with the stretch of the recording most like it."""
+    size = 1 << (len(recorded) + len(clip)).bit_length()
+    product = np.fft.rfft(recorded, size) * np.conj(np.fft.rfft(clip, size))
+    at = int(np.argmax(np.fft.irfft(product, size)[: len(recorded)]))
+    stretch = recorded[at : at + len(clip)]
+    return float(np.corrcoef(stretch, clip[: len(stretch)])[0, 1])
+
+
+def play_then_stop(player: subprocess.Popen[bytes], microphone: Microphone) -> threading.Thread:
+    """Stop the microphone when all that was played must have come through."""
+
+    def work() -> None:
+        player.wait()
+        time.sleep(2.5)
+        microphone.stop()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    return thread
+
+
+def restarted_audio() -> None:
+    """PortAudio looks for devices once a process; an earlier test may have had others."""
+    from streamasr.edge.portaudio import PortAudio
+
+    PortAudio().restart()
+
+
+def test_what_is_played_into_the_room_is_recorded(server: SoundServer, wav: Path) -> None:
+    restarted_audio()
+    heard: list[Samples] = []
+    with Microphone() as microphone:
+        for item in microphone.items():
+            assert isinstance(item, Heard), f"nothing is lost, but {item}"
+            if not heard:
+                ender = play_then_stop(server.play(wav), microphone)
+            heard.append(item.samples)
+        ender.join()
+    recorded = np.concatenate(heard)
+    clip, _ = soundfile.read(CLIP, dtype="float32")
+    assert best_match(recorded, clip) > 0.95
+
+
+def test_a_sound_server_that_dies_and_returns_is_survived(server: SoundServer, wav: Path) -> None:
+    restarted_audio()
+    story: list[str] = []
+    lost = 0
+    again: list[Samples] = []
+    with Microphone(retry_s=0.2) as microphone:
+        for item in microphone.items():
+            match item:
+                case Heard() if not story:
+                    story.append("heard")
+                    server.kill()
+                    died = time.monotonic()
+                case Heard(samples) if "resumed" in story:
+                    again.append(samples)
+                    if len(again) == 1:
+                        ender = play_then_stop(server.play(wav), microphone)
+                case Stalled():
+                    story.append("stalled")
+                    server.start()
+                case Resumed():
+                    story.append("resumed")
+                    away_s = time.monotonic() - died
+                case Lost(samples):
+                    lost += samples
+        ender.join()
+    assert story == ["heard", "stalled", "resumed"]
+    assert 0 < lost / RATE <= away_s + 1.0
+    clip, _ = soundfile.read(CLIP, dtype="float32")
+    assert best_match(np.concatenate(again), clip) > 0.95
+
+
+def test_mic_prints_what_is_said_and_ctrl_c_ends_it_well(
+    server: SoundServer, wav: Path, tiny_bundle: Path
+) -> None:
+    """The verb itself, in a process of its own, interrupted in mid-utterance."""
+    command = [sys.executable, "-m", "streamasr", "mic", "--model", str(tiny_bundle)]
+    command += ["--format", "json", "--partials"]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ.copy()
+    )
+    assert process.stdout is not None
+    player = None
+    try:
+        server.wait_for_recorder()
+        player = server.play(wav)
+        lines = []
+        for line in process.stdout:
+            lines.append(line)
+            if '"partial"' in line:
+                process.send_signal(signal.SIGINT)
+                break
+        rest, complaints = process.communicate(timeout=20)
+    finally:
+        process.kill()
+        if player is not None:
+            player.kill()
+            player.wait()
+    lines += rest.splitlines(keepends=True)
+    assert process.returncode == 0, complaints
+    assert '"final"' in "".join(lines)
+    assert '"speech_ended"' in lines[-1]
+    assert "Traceback" not in complaints
+
+
+def test_devices_lists_the_default(server: SoundServer) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "streamasr", "devices"],
+        capture_output=True,
+        text=True,
+        env=os.environ.copy(),
+        timeout=30,
+    )
+    assert done.returncode == 0, done.stderr
+    assert any(line.startswith("*") and "default" in line for line in done.stdout.splitlines())
+    assert done.stderr == "", "what ALSA complains about is silenced"
