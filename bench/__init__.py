@@ -1,0 +1,1 @@
+"""Benchmarks: each a script with a question, a table, and one line of JSON last."""
