@@ -13,7 +13,8 @@
         └── CapacityError     an engine has no free slot
 
 Every message names the fault and, where there is one, the remedy. ``code`` is what
-the wire carries; the command line maps UsageError to exit code 2 and the rest to 1.
+the wire carries. The command line maps UsageError to exit code 2, all else and a missing
+extra to 1.
 """
 
 from __future__ import annotations

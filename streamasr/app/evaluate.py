@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import json
 import time
+import tomllib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
@@ -29,7 +30,9 @@ from streamasr.core.events import Final, Partial
 from streamasr.core.features import HOP, SAMPLE_RATE
 from streamasr.core.recognizer import Recognizer
 from streamasr.core.stream import StreamOptions
+from streamasr.edge.bundle import FACTS_FILE
 from streamasr.edge.engines import open_engine
+from streamasr.errors import MissingExtra
 
 Floats = NDArray[np.float32]
 BLOCK_S = 0.08
@@ -185,6 +188,22 @@ def summarise(
         "emission_delay_ms_p50": round(float(np.median(delays_ms)), 1) if delays_ms else None,
         "model": model,
     }
+
+
+def record_result(model: Path, condition: str, summary: dict[str, Any]) -> None:
+    """Keep the figures of an evaluation under [results.<condition>] of bundle.toml."""
+    try:
+        import tomli_w
+    except ModuleNotFoundError as error:
+        raise MissingExtra(error.name or "tomli_w", "train") from None
+    file = model / FACTS_FILE
+    info = tomllib.loads(file.read_text(encoding="utf-8"))
+    kept = ("wer", "wer_low", "wer_high", "cer", "utterances", "rtf", "emission_delay_ms_p50")
+    figures = {name: summary[name] for name in kept if summary[name] is not None}
+    info.setdefault("results", {})[condition] = figures
+    partial = file.with_suffix(".partial")
+    partial.write_text(tomli_w.dumps(info), encoding="utf-8")
+    partial.rename(file)
 
 
 def write_hypotheses(results: Sequence[Decoded], file: Path) -> None:

@@ -1,5 +1,6 @@
 """Evaluation on clips whose outcome is known, and delays worked by hand."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -12,12 +13,14 @@ from streamasr.app.evaluate import (
     decode,
     decode_all,
     emission_delays_ms,
+    record_result,
     summarise,
     write_hypotheses,
 )
 from streamasr.app.manifest import Utterance, read_manifest
 from streamasr.core.recognizer import Recognizer
 from streamasr.core.stream import StreamOptions
+from streamasr.edge.bundle import load
 from tests.fakes import ScriptedEngine, talk
 
 UTTERANCE = Utterance("u", Path("u.wav"), 2.0, "s", "dev", "The cat sat.", "c")
@@ -82,3 +85,16 @@ def test_noise_changes_what_is_heard_the_same_way_each_time(
     first = [r.hypothesis for r in decode_all(noisy, utterances)]
     assert first == [r.hypothesis for r in decode_all(noisy, utterances)]
     assert first != plain
+
+
+def test_figures_are_kept_in_the_bundle_that_they_belong_to(
+    tiny_bundle: Path, tmp_path: Path
+) -> None:
+    model = Path(shutil.copytree(tiny_bundle, tmp_path / "tiny"))
+    summary = summarise([decoded("the cat sat", (1.0, 1.0, 1.0))], "tiny")
+    record_result(model, "cats", summary)
+    record_result(model, "cats_snr10", summary | {"wer": 0.5})
+    results = load(model).info["results"]
+    assert results["cats"]["wer"] == 0.0
+    assert results["cats_snr10"]["wer"] == 0.5
+    assert "emission_delay_ms_p50" not in results["cats"]

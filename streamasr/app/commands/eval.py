@@ -45,6 +45,9 @@ def eval(
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="Write every hypothesis here.")
     ] = None,
+    record: Annotated[
+        bool, typer.Option("--record", help="Keep the figures in the model's bundle.toml.")
+    ] = False,
     model: ModelOption = None,
     device: DeviceOption = Device.AUTO,
 ) -> None:
@@ -62,6 +65,7 @@ def eval(
         Task,
         decode_all,
         measure_delays_ms,
+        record_result,
         summarise,
         write_hypotheses,
     )
@@ -80,6 +84,9 @@ def eval(
         write_hypotheses(results, out)
     delays_ms = measure_delays_ms(results, align) if align is not None else []
     summary = summarise(results, path.name, delays_ms)
+    if record:
+        condition = folder.name if snr is None else f"{folder.name}_snr{snr:g}"
+        record_result(path, condition, summary)
     show(summary)
 
 
