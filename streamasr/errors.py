@@ -7,6 +7,7 @@
     │   ├── ConfigError       a setting or a training configuration that makes no sense
     │   └── MissingExtra      an optional dependency is not installed
     ├── PeerError             the other side of a connection broke the protocol
+    │   └── WireError         a message that makes no sense, with its code (core.messages)
     ├── BundleError           a model folder is missing, damaged, or does not agree with itself
     ├── DeviceError           a microphone or sound server failed
     └── OverloadError         no room for one more: try later

@@ -1,0 +1,141 @@
+"""Who may come in: tokens, and the web pages that a browser may connect from.
+
+    admission = Admission.from_settings(settings)
+    refusal = admission.refuse(headers, query)      # None, or an HTTP status and a reason
+
+A browser tells the page's origin; other programs send none and are not stopped by it. While
+the daemon listens on this machine only, pages of this machine may connect; a page of the
+same name and port as the request's host is not enough there, because any name can be made
+to point to 127.0.0.1.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+from urllib.parse import parse_qs, urlsplit
+
+from streamasr.edge.settings import Settings, is_loopback
+from streamasr.errors import ConfigError
+
+log = logging.getLogger(__name__)
+
+_HASHED = re.compile(r"sha256:([0-9a-fA-F]{64})")
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An answer of the door, sent as HTTP before the websocket opens."""
+
+    status: int
+    code: str
+    message: str
+    remedy: str
+
+
+class Tokens:
+    """The digests of the tokens that open the door; the tokens themselves are not kept."""
+
+    def __init__(self, digests: Iterable[bytes]) -> None:
+        self._digests = tuple(digests)
+
+    @classmethod
+    def from_file(cls, path: Path) -> Self:
+        """Read one token a line, plain or as ``sha256:HEX``; ``#`` begins a comment line.
+
+        Raises ConfigError when the file cannot be read or holds no token.
+        """
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+            is_open = bool(path.stat().st_mode & 0o004)
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"cannot read the token file {path}: {error}") from error
+        if is_open:
+            log.warning("every user of this machine can read %s: chmod 640 it", path)
+        tokens = [line.strip() for line in lines]
+        digests = [_stored(token) for token in tokens if token and not token.startswith("#")]
+        if not digests:
+            raise ConfigError(f"the token file {path} holds no token", remedy="one token a line")
+        return cls(digests)
+
+    def accept(self, token: str) -> bool:
+        """Whether the token is one of ours, in the same time whichever it is."""
+        digest = _digest(token)
+        found = False
+        for stored in self._digests:
+            found |= hmac.compare_digest(stored, digest)
+        return found
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
+
+
+def _stored(line: str) -> bytes:
+    hashed = _HASHED.fullmatch(line)
+    if hashed:
+        return bytes.fromhex(hashed[1])
+    if line.startswith("sha256:"):
+        raise ConfigError("the token file holds a sha256: line without 64 hexadecimal digits")
+    return _digest(line)
+
+
+class Admission:
+    """The checks at the door that concern the request itself, not the load."""
+
+    def __init__(self, *, tokens: Tokens | None, origins: Iterable[str], is_local: bool) -> None:
+        self._tokens = tokens
+        self._origins = frozenset(origin.rstrip("/").lower() for origin in origins)
+        self._is_local = is_local
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        """Read the token file too; raises ConfigError."""
+        server = settings.server
+        tokens = Tokens.from_file(Path(server.token_file)) if server.token_file else None
+        return cls(tokens=tokens, origins=server.origins, is_local=settings.is_local)
+
+    def refuse(self, headers: Mapping[str, str], query: str) -> Refusal | None:
+        """Judge a request by its headers (lower-case names) and its query string."""
+        origin = headers.get("origin")
+        if origin is not None and not self._is_own_page(origin, headers.get("host", "")):
+            return Refusal(
+                403,
+                "origin",
+                f"pages of {origin[:100]} may not connect",
+                "add the origin to server.origins",
+            )
+        if self._tokens is not None and not self._tokens.accept(_token(headers, query)):
+            return Refusal(
+                401,
+                "token",
+                "a valid token is needed",
+                "send it as Authorization: Bearer TOKEN, or as ?token=TOKEN",
+            )
+        return None
+
+    def _is_own_page(self, origin: str, host: str) -> bool:
+        origin = origin.lower()
+        if origin in self._origins:
+            return True
+        try:
+            page = urlsplit(origin)
+            name = page.hostname or ""
+        except ValueError:
+            return False
+        if is_loopback(name):
+            return True
+        return not self._is_local and page.netloc == host.lower()
+
+
+def _token(headers: Mapping[str, str], query: str) -> str:
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return token.strip()
+    return parse_qs(query).get("token", [""])[0]

@@ -1,0 +1,46 @@
+"""The daemon as a process of its own, with a scripted engine: python -m tests.edge.scripted_server
+
+Settings come from the environment; SCRIPTED_STEP_S slows each step down, SCRIPTED_FAIL
+makes loading fail.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamasr.app.commands.serve import WEB
+from streamasr.core.recognizer import Engine
+from streamasr.edge.pages import demo_routes
+from streamasr.edge.server import run
+from streamasr.edge.settings import load
+from streamasr.errors import BundleError
+from tests.fakes import ScriptedEngine, is_audible
+
+
+class SlowEngine(ScriptedEngine):
+    """Takes its time over what it hears."""
+
+    delay_s = float(os.environ.get("SCRIPTED_STEP_S", "0"))
+
+    def step(self, batch: Sequence[tuple[int, NDArray[np.float32]]]) -> list[NDArray[np.float32]]:
+        if self.delay_s and any(is_audible(samples) for _, samples in batch):
+            time.sleep(self.delay_s)
+        return super().step(batch)
+
+
+def open_engine() -> Engine:
+    if "SCRIPTED_FAIL" in os.environ:
+        raise BundleError("no model here", remedy="put one there")
+    return SlowEngine(capacity=1024)
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
+    sys.exit(run(load(environ=os.environ), open_engine, demo_routes(WEB)))

@@ -1,0 +1,93 @@
+import pytest
+
+from streamasr.core.audio import AudioDoor
+from streamasr.core.stream import StreamOptions
+from streamasr.edge.lane import ITEM_BYTES, SLICE_BYTES, Delivery, Lane
+from streamasr.errors import StreamClosed
+from tests.edge.daemon import as_sent, expected, pcm
+from tests.fakes import ScriptedEngine, silence, tone
+
+OPTIONS = StreamOptions(vad=False)
+
+
+@pytest.fixture
+def engine() -> ScriptedEngine:
+    return ScriptedEngine()
+
+
+@pytest.fixture
+def lane(engine: ScriptedEngine) -> Lane:
+    lane = Lane(AudioDoor("s16le", 16_000), OPTIONS, lambda delivery: None, wake=lambda lane: None)
+    lane.open(engine)
+    return lane
+
+
+def drive(lane: Lane, engine: ScriptedEngine) -> Delivery:
+    """Be the thread until the inbox is empty."""
+    told = Delivery()
+    while True:
+        work = lane.take()
+        if work is not None:
+            lane.push(engine.step([(lane.slot, work.samples)])[0])
+        if (delivery := lane.collect()) is not None:
+            told.events += delivery.events
+            told.flushed += delivery.flushed
+            told.finished |= delivery.finished
+            told.error = told.error or delivery.error
+        if work is None and not lane.has_input:
+            return told
+
+
+def test_the_inbox_becomes_events(lane: Lane, engine: ScriptedEngine) -> None:
+    audio = pcm(tone(1.0))
+    lane.audio(audio)
+    lane.finish()
+    told = drive(lane, engine)
+    assert told.finished
+    assert as_sent(told.events) == expected(audio, OPTIONS)
+    assert lane.waiting == 0
+
+
+def test_one_turn_takes_a_bounded_piece_of_a_large_message(lane: Lane) -> None:
+    lane.audio(bytes(20 * SLICE_BYTES))
+    lane.take()
+    assert lane.waiting >= 15 * SLICE_BYTES
+
+
+def test_many_small_messages_are_taken_as_one(lane: Lane, engine: ScriptedEngine) -> None:
+    audio = pcm(tone(0.4))
+    for byte in audio:
+        lane.audio(bytes([byte]))
+    assert lane.take() is not None
+    assert lane.waiting == 0
+    lane.push(engine.step([(lane.slot, tone(0.08))])[0])
+
+
+def test_small_items_count_more_than_their_bytes(lane: Lane) -> None:
+    for _ in range(100):
+        lane.flush(None)
+    lane.audio(b"x")
+    lane.audio(b"")
+    assert lane.waiting == 101 * ITEM_BYTES + 1
+
+
+def test_lag_counts_the_inbox_and_what_is_not_decoded(lane: Lane, engine: ScriptedEngine) -> None:
+    lane.audio(pcm(tone(2.0)))
+    drive(lane, engine)
+    assert 1500 < lane.statistics.worst_lag_ms < 2010
+
+
+def test_room_is_reported_when_the_inbox_is_half_empty(lane: Lane, engine: ScriptedEngine) -> None:
+    assert lane.ask_for_room(1000)
+    lane.audio(pcm(silence(0.1)))
+    assert not lane.ask_for_room(1000)
+    drive(lane, engine)
+    assert lane.ask_for_room(1000)
+    assert not lane.wants_room
+
+
+def test_audio_after_the_end_is_refused(lane: Lane, engine: ScriptedEngine) -> None:
+    lane.finish()
+    lane.audio(pcm(tone(0.1)))
+    with pytest.raises(StreamClosed):
+        drive(lane, engine)

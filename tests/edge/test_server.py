@@ -1,0 +1,246 @@
+import asyncio
+import os
+import re
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from streamasr.core.events import Final, SpeechStarted
+from streamasr.edge.client import connect, transcribe
+from streamasr.edge.server import listen
+from streamasr.errors import OverloadError, PeerError, StreamasrError
+from tests.edge.daemon import pcm, pieces, settings_of
+from tests.edge.test_service import get
+from tests.fakes import tone
+
+ROOT = Path(__file__).parents[2]
+AUDIO = pcm(tone(1.0))
+
+
+@dataclass
+class Process:
+    process: asyncio.subprocess.Process
+    url: str
+    log: list[str]
+
+    def signal(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+
+    async def until_logged(self, text: str) -> str:
+        assert self.process.stderr is not None
+        while line := (await self.process.stderr.readline()).decode():
+            self.log.append(line)
+            if text in line:
+                return line
+        raise AssertionError(f"{text!r} was not logged: {self.log}")
+
+    async def end(self) -> int:
+        """The exit code, once the process has ended; its log is complete then."""
+        assert self.process.stderr is not None
+        self.log += (await self.process.stderr.read()).decode().splitlines(keepends=True)
+        return await self.process.wait()
+
+
+@asynccontextmanager
+async def process(**environ: str) -> AsyncIterator[Process]:
+    """The daemon in a process of its own; not yet ready."""
+    settings = {"STREAMASR_SERVER_PORT": "0"} | environ
+    child = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "tests.edge.scripted_server",
+        env=os.environ | settings,
+        cwd=ROOT,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    running = Process(child, "", [])
+    try:
+        yield running
+    finally:
+        if child.returncode is None:
+            child.kill()
+            await running.end()
+
+
+@asynccontextmanager
+async def ready(**environ: str) -> AsyncIterator[Process]:
+    async with process(**environ) as running:
+        line = await running.until_logged("ready on")
+        found = re.search(r"(wss?://\S+:\d+)/v1/stream", line)
+        assert found
+        running.url = found[1]
+        yield running
+
+
+async def test_sigterm_with_nobody_there_ends_at_once_with_0() -> None:
+    async with ready() as running:
+        running.signal()
+        assert await running.end() == 0
+    assert "all sessions finished" in running.log[-1]
+
+
+async def test_sigint_is_as_good() -> None:
+    async with ready() as running:
+        running.process.send_signal(signal.SIGINT)
+        assert await running.end() == 0
+
+
+async def test_sigterm_lets_a_session_finish_its_utterance() -> None:
+    async with ready() as running:
+        async with connect(running.url, vad=False) as client:
+            await client.send(AUDIO)
+            events = aiter(client)
+            assert isinstance(await anext(events), SpeechStarted)
+            running.signal()
+            rest = [event async for event in events]
+            assert any(isinstance(event, Final) for event in rest)
+            assert client.closed is not None
+            assert client.closed.reason == "drain"
+            assert client.closed.position > 0
+        assert await running.end() == 0
+
+
+async def test_while_draining_nobody_else_gets_in() -> None:
+    async with ready(SCRIPTED_STEP_S="0.1") as running:
+        async with connect(running.url, vad=False) as client:
+            await client.send(AUDIO)
+            await anext(aiter(client))
+            running.signal()
+            await running.until_logged("stopping")
+            status, body = await get(running.url, "/readyz")
+            assert (status, body["reason"]) == (503, "the server is shutting down")
+            with pytest.raises(OverloadError, match="shutting down"):
+                async with connect(running.url):
+                    pass
+            events = [event async for event in client]
+            assert any(isinstance(event, Final) for event in events)
+        assert await running.end() == 0
+
+
+async def test_the_drain_deadline_cuts_and_says_so() -> None:
+    async with ready(SCRIPTED_STEP_S="0.5", STREAMASR_LIMITS_DRAIN_S="0.3") as running:
+        async with connect(running.url, vad=False) as client:
+            await client.send(AUDIO)
+            await anext(aiter(client))
+            running.signal()
+            with pytest.raises(PeerError, match="broke off"):
+                async for _ in client:
+                    pass
+        assert await running.end() == 1
+    assert "1 sessions were cut" in running.log[-1]
+
+
+async def test_a_second_signal_cuts_at_once() -> None:
+    slow = ready(SCRIPTED_STEP_S="0.5", STREAMASR_LIMITS_DRAIN_S="60")
+    async with slow as running, connect(running.url, vad=False) as client:
+        await client.send(AUDIO)
+        await anext(aiter(client))
+        running.signal()
+        await running.until_logged("stopping")
+        running.signal()
+        async with asyncio.timeout(5):
+            with pytest.raises(PeerError, match="broke off"):
+                async for _ in client:
+                    pass
+            assert await running.end() == 1
+
+
+async def test_an_engine_that_does_not_open_ends_the_process_with_one_line() -> None:
+    async with process(SCRIPTED_FAIL="1") as running:
+        assert await running.end() == 1
+    assert [line for line in running.log if "ERROR" in line] == [
+        "ERROR no model here (put one there)\n"
+    ]
+
+
+async def test_a_port_in_use_is_one_line_and_1() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        async with process(STREAMASR_SERVER_PORT=port) as running:
+            assert await running.end() == 1
+    (line,) = running.log
+    assert f"cannot listen on 127.0.0.1 port {port}: Address already in use" in line
+
+
+async def test_systemd_is_told(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        sock.bind(str(tmp_path / "notify"))
+        async with ready(NOTIFY_SOCKET=str(tmp_path / "notify")) as running:
+            assert sock.recv(100) == b"READY=1"
+            running.signal()
+            assert await running.end() == 0
+            assert sock.recv(100) == b"STOPPING=1"
+
+
+async def test_nothing_that_was_said_and_no_token_is_logged(tmp_path: Path) -> None:
+    file = tmp_path / "tokens"
+    file.write_text("hush-hush\n")
+    file.chmod(0o600)
+    async with ready(STREAMASR_SERVER_TOKEN_FILE=str(file)) as running:
+        url = running.url + "/v1/stream?token=hush-hush"
+        transcript = await transcribe(url, pieces(AUDIO), vad=False)
+        running.signal()
+        assert await running.end() == 0
+    log = "".join(running.log)
+    assert "hush-hush" not in log
+    assert transcript.text not in log
+    assert "1.0 s heard" in log
+
+
+def certificate(folder: Path) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1 and its key."""
+    cert, key = folder / "cert.pem", folder / "key.pem"
+    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2"
+    subject = "-subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1"
+    arguments = f"{command} {subject} -keyout {key} -out {cert}".split()
+    subprocess.run(arguments, check=True, capture_output=True)
+    return cert, key
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
+async def test_tls(tmp_path: Path) -> None:
+    cert, key = certificate(tmp_path)
+    files = {"STREAMASR_SERVER_TLS_CERT": str(cert), "STREAMASR_SERVER_TLS_KEY": str(key)}
+    async with ready(**files) as running:
+        assert running.url.startswith("wss://")
+        tls = ssl.create_default_context(cafile=str(cert))
+        transcript = await transcribe(running.url, pieces(AUDIO), vad=False, tls=tls)
+        assert transcript.finals
+        running.signal()
+        assert await running.end() == 0
+
+
+async def test_a_certificate_that_is_none_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "x.pem"
+    file.write_text("no certificate")
+    files = {"STREAMASR_SERVER_TLS_CERT": str(file), "STREAMASR_SERVER_TLS_KEY": str(file)}
+    async with process(**files) as running:
+        assert await running.end() == 1
+    assert "cannot use the TLS certificate" in running.log[-1]
+
+
+def test_an_address_that_does_not_exist_is_named() -> None:
+    settings = settings_of(server__host="no-such-host.invalid", server__insecure=True)
+    with pytest.raises(StreamasrError, match=r"no-such-host\.invalid"):
+        listen(settings)
+
+
+def test_ipv6_is_spoken() -> None:
+    with listen(settings_of(server__host="::1")) as sock:
+        assert sock.family is socket.AF_INET6
+
+
+def test_small_messages_leave_at_once() -> None:
+    with listen(settings_of()) as sock, socket.create_connection(sock.getsockname()):
+        accepted, _ = sock.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
