@@ -6,6 +6,7 @@ Ours streams through the shipped int8 path, gate and endpointing included. The p
 pocketsphinx from PyPI with the English model that it ships (trigram language model,
 134 000 words), fed the same samples whole; it is the one recogniser that installs from
 PyPI with its model inside. Texts are normalised alike before they are compared.
+``--minutes 10`` adds ten minutes of utterances joined into one stream.
 """
 
 from __future__ import annotations
@@ -20,12 +21,15 @@ import numpy as np
 import typer
 
 from bench.report import finish
-from streamasr.app.evaluate import Task, decode_all, summarise
+from streamasr.app.evaluate import Task, decode, decode_all, summarise
 from streamasr.app.manifest import Utterance, read_manifest
 from streamasr.app.mixing import read_clip
 from streamasr.app.text import normalise
 from streamasr.app.wer import Errors, bootstrap_interval, count_errors
+from streamasr.core.recognizer import Recognizer
+from streamasr.core.stream import StreamOptions
 from streamasr.edge import bundle
+from streamasr.edge.engines import open_engine
 
 
 def pocketsphinx(utterances: list[Utterance]) -> dict[str, object]:
@@ -54,6 +58,24 @@ def pocketsphinx(utterances: list[Utterance]) -> dict[str, object]:
     }
 
 
+def continuous(model: Path, utterances: list[Utterance], minutes: float) -> dict[str, object]:
+    """One stream of utterances joined without a break, beside the same ones cut."""
+    joined: list[Utterance] = []
+    while utterances and sum(u.duration_s for u in joined) < minutes * 60:
+        joined.append(utterances[len(joined) % len(utterances)])
+    recognizer = Recognizer(open_engine(model, device="cpu"))
+    audio = np.concatenate([read_clip(u.path) for u in joined])
+    text, _ = decode(recognizer, audio, StreamOptions())
+    reference = " ".join(normalise(u.text) for u in joined)
+    whole = count_errors(reference.split(), normalise(text).split())
+    cut = sum((r.errors for r in decode_all(Task(model), joined)), Errors())
+    return {
+        "minutes": round(len(audio) / 16000 / 60, 1),
+        "wer": round(whole.rate, 4),
+        "wer_cut": round(cut.rate, 4),
+    }
+
+
 def main(
     folder: Path,
     split: str | None = None,
@@ -61,6 +83,7 @@ def main(
     model: str | None = None,
     peer: bool = True,
     jobs: int = 1,
+    minutes: float = 0.0,
     save: bool = False,
 ) -> None:
     utterances = [u for u in read_manifest(folder) if split in (None, u.split)]
@@ -78,6 +101,11 @@ def main(
         interval = f"{row['wer_low']:.2%} .. {row['wer_high']:.2%}"
         print(f"{name:<24} {row['wer']:>7.2%} {interval:>18} {row['rtf']:>8.4f}")
     figures = {"corpus": folder.name, "utterances": len(utterances), **rows}
+    if minutes:
+        figures["continuous"] = one = continuous(path, utterances, minutes)
+        print(
+            f"{one['minutes']} minutes as one stream: {one['wer']:.2%}, cut: {one['wer_cut']:.2%}"
+        )
     finish("wer", figures, save=save)
 
 
