@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from streamasr.core.model import ModelFacts
 from streamasr.edge.bundle import Bundle
-from streamasr.edge.engines.base import Slots
+from streamasr.edge.engines.base import SlottedEngine
 from streamasr.errors import BundleError
 
 Floats = NDArray[np.float32]
@@ -23,10 +23,11 @@ MAX_BATCH = 256
 """Streams in one run of the graph; larger batches are cut."""
 
 
-class OnnxEngine:
+class OnnxEngine(SlottedEngine):
     """Steps streams through a bundle's model.onnx."""
 
     def __init__(self, bundle: Bundle, *, capacity: int, threads: int) -> None:
+        super().__init__(capacity)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -42,7 +43,6 @@ class OnnxEngine:
         _check_shapes(self._session, facts, bundle.path.name)
         self.facts: ModelFacts = facts
         self.device = "cpu"
-        self._slots = Slots(capacity)
         rows = min(capacity, MAX_BATCH)
         self._slab = np.zeros((capacity, facts.state_size), np.float32)
         self._samples = np.zeros((rows, facts.step_samples), np.float32)
@@ -52,20 +52,8 @@ class OnnxEngine:
         self._binding = self._session.io_binding()
         self._bound = 0
 
-    @property
-    def capacity(self) -> int:
-        return self._slots.capacity
-
-    def open(self) -> int:
-        slot = self._slots.claim()
-        self.reset(slot)
-        return slot
-
     def reset(self, slot: int) -> None:
         self._slab[slot] = 0.0
-
-    def close(self, slot: int) -> None:
-        self._slots.release(slot)
 
     def step(self, batch: Sequence[tuple[int, Floats]]) -> list[Floats]:
         """See `core.recognizer.Engine.step`; answers are copies that the caller owns."""

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 
 from streamasr.core.network import AcousticModel
 from streamasr.edge.bundle import Bundle
-from streamasr.edge.engines.base import Slots
+from streamasr.edge.engines.base import SlottedEngine
 from streamasr.errors import BundleError, UsageError
 
 Floats = NDArray[np.float32]
@@ -28,32 +28,20 @@ def load_network(bundle: Bundle) -> AcousticModel:
     return model.eval()
 
 
-class TorchEngine:
+class TorchEngine(SlottedEngine):
     """Steps streams through `AcousticModel`, with the slab of state on the device."""
 
     def __init__(self, bundle: Bundle, *, capacity: int, device: str) -> None:
+        super().__init__(capacity)
         if device == "cuda" and not torch.cuda.is_available():
             raise UsageError("torch finds no CUDA device", remedy="--device cpu")
         self.facts = bundle.facts
         self.device = device
         self._model = load_network(bundle).to(device)
-        self._slots = Slots(capacity)
         self._slab = torch.zeros(capacity, bundle.facts.state_size, device=device)
-
-    @property
-    def capacity(self) -> int:
-        return self._slots.capacity
-
-    def open(self) -> int:
-        slot = self._slots.claim()
-        self.reset(slot)
-        return slot
 
     def reset(self, slot: int) -> None:
         self._slab[slot].zero_()
-
-    def close(self, slot: int) -> None:
-        self._slots.release(slot)
 
     @torch.inference_mode()
     def step(self, batch: Sequence[tuple[int, Floats]]) -> list[Floats]:
