@@ -30,7 +30,7 @@ import typer
 from bench.alignment import TimedWord, align
 from bench.daemon import running
 from bench.report import CLIPS, finish, spread
-from streamasr.app.manifest import read_manifest
+from streamasr.app.manifest import read_manifest, thin_out
 from streamasr.app.mixing import read_clip
 from streamasr.core.events import Event, Final, Partial
 from streamasr.core.features import SAMPLE_RATE
@@ -151,8 +151,7 @@ def load_clips(data: Path | None, split: str, limit: int) -> list[Clip]:
         pairs = [(f, texts[f.name]) for f in files]
     else:
         utterances = [u for u in read_manifest(data) if u.split == split]
-        picks = np.linspace(0, len(utterances) - 1, min(limit, len(utterances))).astype(int)
-        pairs = [(utterances[i].path, utterances[i].text) for i in picks]
+        pairs = [(u.path, u.text) for u in thin_out(utterances, limit)]
     clips = []
     for file, text in pairs:
         samples = read_clip(file)

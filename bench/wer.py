@@ -22,7 +22,7 @@ import typer
 
 from bench.report import finish
 from streamasr.app.evaluate import Task, decode, decode_all, summarise
-from streamasr.app.manifest import Utterance, read_manifest
+from streamasr.app.manifest import Utterance, read_manifest, thin_out
 from streamasr.app.mixing import read_clip
 from streamasr.app.text import normalise
 from streamasr.app.wer import Errors, bootstrap_interval, count_errors
@@ -87,10 +87,7 @@ def main(
     save: bool = False,
 ) -> None:
     utterances = [u for u in read_manifest(folder) if split in (None, u.split)]
-    if limit is not None and limit < len(utterances):
-        # Evenly over the list: a prefix would be a few speakers only.
-        picks = np.linspace(0, len(utterances) - 1, limit).round().astype(int)
-        utterances = [utterances[i] for i in picks]
+    utterances = thin_out(utterances, limit)
     path = bundle.find(model)
     ours = summarise(list(decode_all(Task(path), utterances, jobs=jobs)), path.name)
     rows = {f"streamasr {path.name}": ours}

@@ -72,3 +72,10 @@ def select(data: Path, corpora: Sequence[str], splits: Sequence[str]) -> Iterato
         for utterance in read_manifest(data / folder):
             if utterance.split in wanted:
                 yield utterance
+
+
+def thin_out(utterances: Sequence[Utterance], limit: int | None) -> list[Utterance]:
+    """At most ``limit`` utterances, evenly over the list: a prefix is a few speakers only."""
+    if limit is None or limit >= len(utterances):
+        return list(utterances)
+    return [utterances[i * len(utterances) // limit] for i in range(limit)]

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from streamasr.app.manifest import read_manifest, select
+from streamasr.app.manifest import read_manifest, select, thin_out
 from streamasr.errors import ConfigError
 
 HEADER = "id\tpath\tduration_s\tspeaker\tsplit\ttext\n"
@@ -45,3 +45,10 @@ def test_splits_are_chosen_per_corpus(tmp_path: Path) -> None:
     corpus(tmp_path / "b", HEADER + rows)
     chosen = select(tmp_path, ["a", "b:train,test"], ["train"])
     assert [(u.corpus, u.id) for u in chosen] == [("a", "train"), ("b", "train"), ("b", "test")]
+
+
+def test_thinning_out_spreads_over_the_whole_list(tmp_path: Path) -> None:
+    rows = "".join(f"u{i}\ta\t1\tx\tdev\tt\n" for i in range(10))
+    utterances = read_manifest(corpus(tmp_path / "a", HEADER + rows))
+    assert [u.id for u in thin_out(utterances, 4)] == ["u0", "u2", "u5", "u7"]
+    assert thin_out(utterances, 99) == thin_out(utterances, None) == utterances

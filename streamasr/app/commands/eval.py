@@ -27,7 +27,7 @@ def eval(
         str | None, typer.Option("--split", help="Only the utterances of this split.")
     ] = None,
     limit: Annotated[
-        int | None, typer.Option("--limit", min=1, help="Only so many utterances.")
+        int | None, typer.Option("--limit", min=1, help="Only so many, evenly spread.")
     ] = None,
     snr: Annotated[
         float | None, typer.Option("--snr", metavar="DB", help="Mix in noise at this ratio.")
@@ -69,12 +69,13 @@ def eval(
         summarise,
         write_hypotheses,
     )
-    from streamasr.app.manifest import read_manifest
+    from streamasr.app.manifest import read_manifest, thin_out
     from streamasr.edge import bundle
 
     if (snr is None) != (noise is None):
         raise UsageError("--snr and --noise belong together", remedy="give both or none")
-    utterances = [u for u in read_manifest(folder) if split in (None, u.split)][:limit]
+    utterances = [u for u in read_manifest(folder) if split in (None, u.split)]
+    utterances = thin_out(utterances, limit)
     if not utterances:
         raise UsageError(f"nothing to decode in {folder}", remedy="check --split")
     path = bundle.find(model)
