@@ -116,6 +116,7 @@ def write_bundle(
     (partial / bundle.UNITS_FILE).write_text(units.dump(), encoding="utf-8")
     (partial / bundle.ONNX_FILE).write_bytes(graph.SerializeToString())
     save_file(halves, partial / bundle.WEIGHTS_FILE)
+    (partial / bundle.WEIGHTS_FILE).chmod(0o644)  # safetensors keeps it to the owner
     facts = describe(model.config, name, partial, agreement, quantised=quantised)
     facts["training"] = training or {}
     (partial / bundle.FACTS_FILE).write_text(tomli_w.dumps(facts), encoding="utf-8")
