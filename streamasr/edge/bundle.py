@@ -4,6 +4,7 @@ bundle.toml          facts: shape, rates, latency, checksums, measured results
 units.txt            one unit a line, blank first
 model.onnx           one step of the network, what the CPU engine runs
 weights.safetensors  what the torch engine runs and fine-tuning starts from
+pieces.model         the sentencepiece model behind the units: training alone reads it
 CARD.md              data, licences, results, limits
 """
 
@@ -28,6 +29,7 @@ FACTS_FILE = "bundle.toml"
 UNITS_FILE = "units.txt"
 ONNX_FILE = "model.onnx"
 WEIGHTS_FILE = "weights.safetensors"
+PIECES_FILE = "pieces.model"
 CARD_FILE = "CARD.md"
 FORMAT = 1
 

@@ -72,6 +72,8 @@ class AugmentConfig:
 class TrainConfig:
     """The schedule and the optimiser."""
 
+    start: str = ""
+    """A model folder whose weights and units to begin with; empty begins with nothing."""
     epochs: int = 30
     decay_epochs: float = 8.0
     """The learning rate holds, then falls to zero linearly over the last of these."""

@@ -28,13 +28,14 @@ from streamasr.app.train import checkpoint
 from streamasr.app.train.calibrate import measure_limits
 from streamasr.app.train.config import Recipe, parse_recipe
 from streamasr.app.train.inventory import Tokeniser
-from streamasr.app.train.loop import PIECES_FILE, RECIPE_FILE, TAIL_STEPS
+from streamasr.app.train.loop import RECIPE_FILE, TAIL_STEPS
 from streamasr.app.train.onnx_graph import build_step
 from streamasr.core.features import HOP, SAMPLE_RATE
 from streamasr.core.model import ModelConfig
 from streamasr.core.network import AcousticModel
 from streamasr.core.units import BLANK, Units
 from streamasr.edge import bundle
+from streamasr.edge.bundle import PIECES_FILE
 from streamasr.errors import BundleError, ConfigError
 
 TOLERANCE_FLOAT = 2e-3
@@ -80,8 +81,16 @@ def export(
     if rows:
         training["dev_wer_last_epoch"] = round(rows[-1]["dev_wer"], 4)
     speech = read_speech(audio, recipe.model.step_samples)
+    pieces = (run / PIECES_FILE).read_bytes()
     return write_bundle(
-        out, model, tokeniser.units, speech, quantised=quantised, name=name, training=training
+        out,
+        model,
+        tokeniser.units,
+        speech,
+        quantised=quantised,
+        name=name,
+        training=training,
+        pieces=pieces,
     )
 
 
@@ -94,6 +103,7 @@ def write_bundle(
     quantised: bool = True,
     name: str = "",
     training: dict[str, Any] | None = None,
+    pieces: bytes = b"",
 ) -> Agreement:
     """Write the folder ``out``: speech [1, steps · step_samples] serves to calibrate int8.
 
@@ -117,6 +127,8 @@ def write_bundle(
     (partial / bundle.ONNX_FILE).write_bytes(graph.SerializeToString())
     save_file(halves, partial / bundle.WEIGHTS_FILE)
     (partial / bundle.WEIGHTS_FILE).chmod(0o644)  # safetensors keeps it to the owner
+    if pieces:
+        (partial / bundle.PIECES_FILE).write_bytes(pieces)
     facts = describe(model.config, name, partial, agreement, quantised=quantised)
     facts["training"] = training or {}
     (partial / bundle.FACTS_FILE).write_text(tomli_w.dumps(facts), encoding="utf-8")
@@ -133,7 +145,8 @@ def describe(
     config: ModelConfig, name: str, folder: Path, agreement: Agreement, *, quantised: bool
 ) -> dict[str, Any]:
     """The contents of bundle.toml."""
-    parts = (bundle.UNITS_FILE, bundle.ONNX_FILE, bundle.WEIGHTS_FILE)
+    parts = [bundle.UNITS_FILE, bundle.ONNX_FILE, bundle.WEIGHTS_FILE]
+    parts += [bundle.PIECES_FILE] if (folder / bundle.PIECES_FILE).is_file() else []
     return {
         "format": bundle.FORMAT,
         "name": name,

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
+from safetensors.torch import load_file
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -35,12 +36,12 @@ from streamasr.app.train.statistics import measure_features
 from streamasr.app.wer import Errors, count_errors
 from streamasr.core.ctc import GreedyCtc
 from streamasr.core.network import AcousticModel
-from streamasr.errors import ConfigError
+from streamasr.edge.bundle import PIECES_FILE, load
+from streamasr.errors import BundleError, ConfigError
 
 log = logging.getLogger(__name__)
 
 RECIPE_FILE = "recipe.json"
-PIECES_FILE = "pieces.model"
 TAIL_STEPS = 3
 LOG_EVERY_S = 60.0
 RUNNING_MEAN = 0.98
@@ -88,9 +89,12 @@ class Run:
             torch.set_num_threads(recipe.train.threads)
         device = torch.device(_device(recipe.train.device))
         model = AcousticModel(model_config)
-        mean, deviation = measure_features(train_set, model_config.mels, recipe.train.seed)
-        model.log_mel.mean.copy_(mean)
-        model.log_mel.deviation.copy_(deviation)
+        if recipe.train.start:
+            _load_start(model, Path(recipe.train.start))
+        else:
+            mean, deviation = measure_features(train_set, model_config.mels, recipe.train.seed)
+            model.log_mel.mean.copy_(mean)
+            model.log_mel.deviation.copy_(deviation)
         model.to(device)
         optimiser = torch.optim.AdamW(
             model.parameters(),
@@ -246,9 +250,23 @@ def _schedule(recipe: Recipe, epoch: float, update: int) -> float:
     return warm * min(1.0, max(0.0, (config.epochs - epoch) / max(config.decay_epochs, 1e-6)))
 
 
+def _load_start(model: AcousticModel, folder: Path) -> None:
+    """Begin with a bundle's weights; raises ConfigError where the shapes differ."""
+    weights = {name: w.float() for name, w in load_file(load(folder).weights_file).items()}
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        raise ConfigError(f"[model] is not the network of {folder}: {error}") from None
+
+
 def _tokeniser(recipe: Recipe, data: Path, out: Path, corpus: Corpus) -> Tokeniser:
     file = out / PIECES_FILE
-    if not file.is_file():
+    if recipe.train.start:
+        start = Path(recipe.train.start) / PIECES_FILE
+        if not start.is_file():
+            raise BundleError(f"{start.parent} has no {PIECES_FILE}", remedy="export it again")
+        file.write_bytes(start.read_bytes())
+    elif not file.is_file():
         sentences = list(corpus.texts)
         for name in recipe.units.text:
             sentences += list(read_sentences(data / name))[: recipe.units.max_sentences]

@@ -72,6 +72,20 @@ def test_a_killed_run_resumes_exactly(
     assert rows[-1]["lr"] < rows[0]["lr"]
 
 
+def test_a_run_can_begin_with_a_bundle(tone_corpus: Path, tmp_path: Path) -> None:
+    first = Run.open(TOY, data=tone_corpus, out=tmp_path / "first")
+    first.train()
+    speech = [u.path for u in read_manifest(tone_corpus / "tones")][:4]
+    export(tmp_path / "first", tmp_path / "model", audio=speech, quantised=False)
+    recipe = replace(TOY, train=replace(TOY.train, start=str(tmp_path / "model")))
+    second = Run.open(recipe, data=tone_corpus, out=tmp_path / "second")
+    assert second.tokeniser.units == first.tokeniser.units
+    torch.testing.assert_close(weights(second), weights(first), atol=2e-3, rtol=2e-3)
+    other = replace(recipe, model=replace(recipe.model, width=32))
+    with pytest.raises(ConfigError, match="is not the network of"):
+        Run.open(other, data=tone_corpus, out=tmp_path / "third")
+
+
 def test_training_stops_when_the_dev_error_does(tone_corpus: Path, tmp_path: Path) -> None:
     frozen = replace(TOY, train=replace(TOY.train, epochs=9, learning_rate=0.0, patience=1))
     progress = Run.open(frozen, data=tone_corpus, out=tmp_path).train()
