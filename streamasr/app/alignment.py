@@ -16,15 +16,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-# fmt: off
-PHONES = (
-    "SIL", "AA", "AE", "AH", "AO", "AW", "AY", "B", "CH", "D", "DH", "EH", "ER", "EY", "F", "G",
-    "HH", "IH", "IY", "JH", "K", "L", "M", "N", "NG", "OW", "OY", "P", "R", "S", "SH", "T", "TH",
-    "UH", "UW", "V", "W", "Y", "Z", "ZH",
-)
-# fmt: on
-"""ARPAbet without stress, silence first: the classes of the phone head."""
-PHONE_IDS = {phone: index for index, phone in enumerate(PHONES)}
+from streamasr.core.phones import PHONE_IDS
+
 NO_TARGET = -100
 _SILENCES = frozenset({"<sil>", "<s>", "</s>"})
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from streamasr.app.alignment import PHONE_IDS, PHONES, phone_targets, read_alignments
+from streamasr.app.alignment import phone_targets, read_alignments
+from streamasr.core.phones import PHONE_IDS, PHONES
 
 ENTRY = {
     "id": "u1",

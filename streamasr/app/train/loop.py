@@ -21,7 +21,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from streamasr.app.alignment import PHONES, read_alignments
+from streamasr.app.alignment import read_alignments
 from streamasr.app.train import checkpoint
 from streamasr.app.train.augment import Augmenter, mask_frames
 from streamasr.app.train.cache import AudioCache
@@ -36,6 +36,7 @@ from streamasr.app.train.statistics import measure_features
 from streamasr.app.wer import Errors, count_errors
 from streamasr.core.ctc import GreedyCtc
 from streamasr.core.network import AcousticModel
+from streamasr.core.phones import PHONES
 from streamasr.edge.bundle import PIECES_FILE, load
 from streamasr.errors import BundleError, ConfigError
 

@@ -1,0 +1,1 @@
+"""Language models: pronunciations, n-grams, and the search graph made of them."""

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import kaldifst
+import pytest
+
+from streamasr.app.lm.arpa import read_arpa
+from streamasr.app.lm.build import (
+    ARPA_FILE,
+    LEXICON_FILE,
+    LanguageOptions,
+    build_language,
+    compile_language,
+)
+from streamasr.app.lm.lexicon import read_lexicon
+from streamasr.errors import ConfigError
+
+DICTIONARY = """\
+turn T ER N
+on AA N
+off AO F
+the DH AH
+light L AY T
+lamp L AE M P
+"""
+TEXT = """\
+Turn on the light.
+Turn off the lamp!
+Turn the light off, turn the lamp on.
+Turn on the limp lamp.
+Do not learn that the night is young and warm.
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "words.dict").write_text(DICTIONARY)
+    (tmp_path / "text.txt").write_text(TEXT)
+    return tmp_path
+
+
+def test_a_folder_comes_out_and_compiles_once(folder: Path) -> None:
+    report = build_language(
+        [folder / "text.txt"],
+        folder / "lm",
+        dictionary=folder / "words.dict",
+        options=LanguageOptions(guess=False, threshold=0.0),
+    )
+    assert (report.sentences, report.words, report.guessed) == (5, 6, 0)
+    assert read_arpa(folder / "lm" / ARPA_FILE).sizes == report.sizes
+    assert read_lexicon(folder / "lm" / LEXICON_FILE)["lamp"] == [("L", "AE", "M", "P")]
+    file, words = compile_language(folder / "lm", folder / "cache")
+    assert {"turn", "lamp"} < set(words)
+    assert kaldifst.StdConstFst.read(str(file)).num_states > 20
+    made = file.stat().st_mtime_ns
+    assert compile_language(folder / "lm", folder / "cache")[0].stat().st_mtime_ns == made
+
+
+def test_words_of_no_dictionary_are_guessed(folder: Path) -> None:
+    report = build_language([folder / "text.txt"], folder / "lm", dictionary=folder / "words.dict")
+    assert report.guessed >= 1
+    assert "limp" in read_lexicon(folder / "lm" / LEXICON_FILE)
+
+
+def test_held_out_sentences_are_not_learnt_but_measured(folder: Path) -> None:
+    (folder / "secret.txt").write_text("the lamp on the light turn off the on\n")
+    report = build_language(
+        [folder / "text.txt", folder / "secret.txt"],
+        folder / "lm",
+        held_out=["The lamp on the light, turn off the on!"],
+        dictionary=folder / "words.dict",
+        options=LanguageOptions(guess=False),
+    )
+    assert (report.sentences, report.left_out) == (5, 1)
+    assert report.held_out_perplexity is not None
+    assert report.held_out_perplexity > 1
+    assert report.held_out_unknown == 0
+
+
+def test_senseless_options_are_refused() -> None:
+    with pytest.raises(ConfigError):
+        LanguageOptions(words=0)
