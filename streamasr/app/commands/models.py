@@ -13,6 +13,10 @@ from streamasr.app.options import JsonOption
 from streamasr.app.table import print_table
 
 
+SHOWN_RESULTS = 2
+"""Test sets in the table; the JSON has all."""
+
+
 def models(json: JsonOption = False) -> None:
     """List the models that are found, the default marked with a star.
 
@@ -80,7 +84,8 @@ def show(found: list[dict[str, Any]], *, as_json: bool) -> None:
 
 
 def _row(model: dict[str, Any]) -> tuple[str, ...]:
-    rates = ", ".join(f"{name} {wer:.1%}" for name, wer in model["wer"].items())
+    shown = list(model["wer"].items())[:SHOWN_RESULTS]
+    rates = ", ".join(f"{name} {wer:.1%}" for name, wer in shown)
     return (
         "*" if model["default"] else "",
         model["name"],
