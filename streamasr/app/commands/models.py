@@ -12,7 +12,6 @@ import typer
 from streamasr.app.options import JsonOption
 from streamasr.app.table import print_table
 
-
 SHOWN_RESULTS = 2
 """Test sets in the table; the JSON has all."""
 
