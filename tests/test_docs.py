@@ -81,7 +81,7 @@ def test_the_example_of_a_settings_file_is_one(tmp_path: Path) -> None:
     for number, example in enumerate(fenced(OPERATIONS, "toml")):
         path = tmp_path / f"{number}.toml"
         path.write_text(example)
-        load(path=path)
+        assert load(path=path) != load()
 
 
 def test_every_flag_of_serve_is_in_the_operations_manual() -> None:

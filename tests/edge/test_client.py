@@ -101,6 +101,8 @@ async def test_what_is_not_raw_cannot_be_paced(running: Daemon) -> None:
 async def test_leaving_early_is_allowed(running: Daemon) -> None:
     async with connect(running.url, vad=False) as client:
         await client.send(AUDIO)
+    assert client.closed is None
+    await running.until(lambda: running.service.sessions == 0)
 
 
 async def test_ignored_features_are_told(running: Daemon) -> None:

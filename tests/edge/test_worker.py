@@ -115,7 +115,9 @@ async def test_an_engine_that_cannot_be_opened_fails_the_start() -> None:
 
 
 async def test_stopping_before_starting_is_harmless(engine: ScriptedEngine) -> None:
-    await EngineThread(lambda: engine).stop()
+    worker = EngineThread(lambda: engine)
+    await worker.stop()
+    assert not worker.is_ready
 
 
 @pytest.mark.parametrize("size", [1, 333, 3200, 1 << 20])

@@ -12,7 +12,6 @@ from streamasr.app.train.config import TrainConfig
 from streamasr.app.train.examples import Corpus, EpochDataset, Example, bucket, plan_epoch
 from streamasr.app.train.inventory import Tokeniser, learn_pieces
 from streamasr.core.model import ModelConfig
-from streamasr.core.network import WINDOW  # noqa: F401  (the network module imports cleanly)
 
 MODEL = ModelConfig(mels=40, width=16, layers=1, phone_layer=1, phones=40)
 WORDS = ("one", "two", "three", "four")
