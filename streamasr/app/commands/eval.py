@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,7 +17,7 @@ from streamasr.app.table import print_table
 from streamasr.errors import UsageError
 
 if TYPE_CHECKING:
-    from streamasr.app.evaluate import Decoded
+    from streamasr.app.evaluate import Decoded, Task
 
 
 def eval(
@@ -45,6 +46,14 @@ def eval(
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="Write every hypothesis here.")
     ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            "--against",
+            metavar="MODEL|FILE",
+            help="Compare with another model, or with the hypotheses that --out wrote.",
+        ),
+    ] = None,
     record: Annotated[
         bool, typer.Option("--record", help="Keep the figures in the model's bundle.toml.")
     ] = False,
@@ -54,13 +63,16 @@ def eval(
     """Measure a model's word error rate on a folder of speech.
 
     Decodes through the same stream as the daemon. Prints a table with a 95 % interval,
-    then one line of JSON for programs.
+    then one line of JSON for programs. With --against the same speech is decoded by another
+    model too, and a paired bootstrap tells whether the difference is more than chance.
 
     \b
     Examples:
       streamasr eval data/test-clean --out hypotheses.jsonl
       streamasr eval data/test-clean --limit 200 --snr 10 --noise data/noise --jobs 2
+      streamasr eval data/test-clean --model new --against old
     """
+    from streamasr.app.comparison import compare
     from streamasr.app.evaluate import (
         Task,
         decode_all,
@@ -88,7 +100,28 @@ def eval(
     if record:
         condition = folder.name if snr is None else f"{folder.name}_snr{snr:g}"
         record_result(path, condition, summary)
-    show(summary)
+    if against is None:
+        show(summary)
+        return
+    others = decode_other(against, task, results, jobs=jobs)
+    name = Path(against).name
+    other = summarise(others, name) | ({"rtf": None} if Path(against).is_file() else {})
+    show(summary | {"comparison": compare(results, others, name)}, other)
+
+
+def decode_other(
+    against: str, task: Task, results: Sequence[Decoded], *, jobs: int
+) -> list[Decoded]:
+    """What another model, or a file of hypotheses, makes of the same utterances."""
+    from streamasr.app.comparison import read_hypotheses
+    from streamasr.app.evaluate import decode_all
+    from streamasr.edge import bundle
+
+    if Path(against).is_file():
+        return read_hypotheses(Path(against), results)
+    other = replace(task, model=bundle.find(against))
+    utterances = [r.utterance for r in results]
+    return list(watched(decode_all(other, utterances, jobs=jobs), len(utterances)))
 
 
 def watched(results: Iterable[Decoded], total: int) -> Iterator[Decoded]:
@@ -100,17 +133,38 @@ def watched(results: Iterable[Decoded], total: int) -> Iterator[Decoded]:
     line.clear()
 
 
-def show(summary: dict[str, Any]) -> None:
+def show(summary: dict[str, Any], *others: dict[str, Any]) -> None:
     """Print a table for people and the JSON line for programs."""
     names = ("words", "substitutions", "deletions", "insertions")
-    head = ("UTTERANCES", *(name.upper() for name in names), "WER", "95 %", "CER", "RTF")
-    row = (
-        str(summary["utterances"]),
-        *(str(summary[name]) for name in names),
-        f"{summary['wer']:.2%}",
-        f"{summary['wer_low']:.2%} .. {summary['wer_high']:.2%}",
-        f"{summary['cer']:.2%}",
-        f"{summary['rtf']:.4f}",
-    )
-    print_table(head, [row], right=range(len(head)))
+    head = ("UTTERANCES", *(name.upper() for name in names), "WER", "95 %", "CER", "RTF", "MODEL")
+    rows = [
+        (
+            str(found["utterances"]),
+            *(str(found[name]) for name in names),
+            f"{found['wer']:.2%}",
+            f"{found['wer_low']:.2%} .. {found['wer_high']:.2%}",
+            f"{found['cer']:.2%}",
+            "-" if found["rtf"] is None else f"{found['rtf']:.4f}",
+            str(found["model"]),
+        )
+        for found in (summary, *others)
+    ]
+    print_table(head, rows, right=range(len(head) - 1))
+    if "comparison" in summary:
+        show_comparison(summary["comparison"], summary["model"])
     print(json.dumps(summary))
+
+
+def show_comparison(found: dict[str, Any], model: str) -> None:
+    """Print how the error rates differ, in points, and how sure that is."""
+    print(f"\n{model} less {found['against']}: {100 * found['difference']:+.2f} points of WER")
+    ways = {"utterances": found["by_utterance"], "speakers": found["by_speaker"]}
+    rows = [
+        (
+            f"{way['clusters']} {name}",
+            f"{100 * way['low']:+.2f} .. {100 * way['high']:+.2f}",
+            f"{way['better']:.2%}",
+        )
+        for name, way in ways.items()
+    ]
+    print_table(("DRAWN", "95 %", f"{model} IS BETTER"), rows, right=(1, 2))
