@@ -34,6 +34,7 @@ VERBS = {
     "models": "List the models that are found, the default marked with a star.",
     "train": "Train a model.",
     "eval": "Measure a model's word error rate on a folder of speech.",
+    "align": "Find when each word and phone of a corpus was said.",
     "export": "Turn a training run into a model folder.",
     "doctor": "Check this machine: what works, what is missing, what to do.",
 }

@@ -7,6 +7,8 @@ ranks the ways to read a new word.
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -96,6 +98,20 @@ class Speller:
             (float(scores[r, c]), (*paths[r][1], options[c]))
             for r, c in zip(rows.tolist(), columns.tolist(), strict=True)
         ]
+
+
+def cached_speller(lexicon: Lexicon, cache: Path | None = None) -> Speller:
+    """Learn the rules of a dictionary once; kept in the user's cache folder by default."""
+    if cache is None:
+        home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        cache = Path(home) / "streamasr"
+    entries = "\n".join(f"{word} {said}" for word, said in sorted(lexicon.items()))
+    digest = hashlib.sha256(entries.encode()).hexdigest()[:16]
+    file = cache / f"spelling-{digest}.arpa.gz"
+    if not file.is_file():
+        cache.mkdir(parents=True, exist_ok=True)
+        Speller.learn(lexicon).write(file)
+    return Speller.read(file)
 
 
 def _name(graphone: Graphone) -> str:
