@@ -36,6 +36,8 @@ class ModelConfig:
     phones: int = 0
     phone_layer: int = 3
     """The recurrent layer (counted from one) whose output feeds the phone head."""
+    feedback: bool = False
+    """Whether the layers above are told what the phone head says."""
     dropout: float = 0.1
 
     def __post_init__(self) -> None:
@@ -48,6 +50,8 @@ class ModelConfig:
             raise ConfigError(f"model.units counts blank too: at least 2, got {self.units}")
         if not 1 <= self.phone_layer <= self.layers:
             raise ConfigError(f"model.phone_layer must lie in 1..{self.layers}")
+        if self.feedback and self.phone_layer == self.layers:
+            raise ConfigError("model.feedback needs a layer above the phone layer")
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:

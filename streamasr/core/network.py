@@ -1,7 +1,11 @@
 """The acoustic model: samples and state in, log-probabilities and new state out.
 
-    samples --frames--> log-mel --conv, conv--> stack --LSTM x n--> units
-                                                        └ layer k ─> phones
+    samples --frames--> log-mel --conv, conv--> stack --LSTM x k--+--LSTM x (n - k)--> units
+                                                           └─> phones ─┘ feedback
+
+What the phone head says goes back into the layers above it (Nozaki and Komatsu 2021,
+"Relaxing the conditional independence assumption of CTC-based ASR by conditioning on
+intermediate predictions"), so that these can also learn to spell from phones alone.
 
 Every layer looks only to the left, and what it needs from the left lies in the state, so
 one forward serves training (many steps from fresh state) and streaming (one step at a
@@ -81,6 +85,8 @@ class AcousticModel(nn.Module):
         if config.phones:
             self.phone_norm = nn.LayerNorm(width)
             self.phone_head = nn.Linear(width, config.outputs_per_step * config.phones)
+        if config.phones and config.feedback:
+            self.feedback = nn.Linear(config.outputs_per_step * config.phones, width, bias=False)
         self.initialise()
 
     def initialise(self) -> None:
@@ -94,17 +100,28 @@ class AcousticModel(nn.Module):
                 elif "bias" in name:
                     nn.init.zeros_(weight)
             nn.init.ones_(lstm.get_parameter("bias_ih_l0").chunk(4)[1])
+        if self.has_feedback:
+            nn.init.zeros_(self.feedback.weight)
+
+    @property
+    def has_feedback(self) -> bool:
+        return self.config.feedback and self.config.phones > 0
 
     def fresh_state(self, batch: int) -> Tensor:
         return torch.zeros(batch, self.config.state_size, device=self.log_mel.mean.device)
 
     def forward(
-        self, samples: Tensor, state: Tensor | None = None, on_frames: FrameHook | None = None
+        self,
+        samples: Tensor,
+        state: Tensor | None = None,
+        on_frames: FrameHook | None = None,
+        keep: Tensor | None = None,
     ) -> Emissions:
         """Step: samples [batch, steps · step_samples], state [batch, state_size].
 
         ``on_frames`` sees the features [batch, frames, mels] before the convolutions;
-        training masks them there.
+        training masks them there. ``keep`` [batch] of 0 or 1 says for which examples the
+        layers above the phone head hear more than its feedback.
         """
         config = self.config
         if state is None:
@@ -125,6 +142,9 @@ class AcousticModel(nn.Module):
             cells.append(c)
             if config.phones and index + 1 == config.phone_layer:
                 phones = self._emit(self.phone_head, self.phone_norm(x))
+                if self.has_feedback:
+                    x = x if keep is None else x * keep[None, :, None]
+                    x = x + self._feed(phones.exp())
         units = self._emit(self.unit_head, self.unit_norm(x))
         batch = samples.shape[0]
         new_state = torch.cat(
@@ -138,6 +158,23 @@ class AcousticModel(nn.Module):
             dim=1,
         )
         return Emissions(units, phones, new_state)
+
+    def spell(self, phones: Tensor) -> Tensor:
+        """Units from phones alone, as in training on text.
+
+        phones [batch, steps · outputs_per_step, phones] are probabilities; returns
+        log-probabilities [batch, steps · outputs_per_step, units].
+        """
+        x = self._feed(phones)
+        for index in range(self.config.phone_layer, self.config.layers):
+            x = x + self.dropout(self.lstms[index](self.norms[index](x))[0])
+        return self._emit(self.unit_head, self.unit_norm(x))
+
+    def _feed(self, phones: Tensor) -> Tensor:
+        """Probabilities [batch, emissions, phones] -> [steps, batch, width]."""
+        steps = phones.shape[1] // self.config.outputs_per_step
+        fed: Tensor = self.feedback(phones.reshape(phones.shape[0], steps, -1))
+        return fed.transpose(0, 1)
 
     def _split(self, state: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """Cut [batch, state_size] into the parts that `ModelConfig.state_parts` names."""

@@ -10,6 +10,7 @@ from torch import Tensor
 from streamasr.core.features import log_mel
 from streamasr.core.model import ModelConfig
 from streamasr.core.network import AcousticModel, Emissions
+from streamasr.errors import ConfigError
 from tests.conftest import noise
 
 CONFIG = ModelConfig(
@@ -102,3 +103,31 @@ def test_the_hook_sees_and_replaces_the_features(model: AcousticModel) -> None:
         plain = model(samples).units
     assert seen == [torch.Size([1, 16, 40])]
     assert not torch.allclose(masked, plain)
+
+
+def test_feedback_alone_is_what_spelling_from_phones_gives() -> None:
+    torch.manual_seed(5)
+    config = ModelConfig(
+        mels=40, conv_channels=8, width=16, layers=2, units=4, phones=5, phone_layer=1,
+        feedback=True, dropout=0.0,
+    )  # fmt: skip
+    model = AcousticModel(config)
+    torch.nn.init.normal_(model.feedback.weight)
+    samples = torch.randn(2, 3 * config.step_samples)
+    keep = torch.tensor([0.0, 1.0])
+    heard = model(samples, keep=keep)
+    spelt = model.spell(heard.phones.exp())
+    torch.testing.assert_close(spelt[0], heard.units[0])
+    assert not torch.allclose(spelt[1], heard.units[1])
+
+
+def test_feedback_begins_at_nothing_and_needs_a_layer_above() -> None:
+    torch.manual_seed(5)
+    shape = dict(mels=40, conv_channels=8, width=16, layers=2, units=4, phones=5, phone_layer=1)
+    with_feedback = AcousticModel(ModelConfig(**shape, feedback=True)).eval()
+    without = AcousticModel(ModelConfig(**shape)).eval()
+    without.load_state_dict(with_feedback.state_dict(), strict=False)
+    samples = torch.randn(1, 2 * without.config.step_samples)
+    torch.testing.assert_close(with_feedback(samples).units, without(samples).units)
+    with pytest.raises(ConfigError, match="above"):
+        ModelConfig(layers=2, phone_layer=2, feedback=True)

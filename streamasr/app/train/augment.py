@@ -20,6 +20,7 @@ from torch import Tensor
 from streamasr.app.manifest import MANIFEST
 from streamasr.app.mixing import add_noise, load_noises, loop_to, read_clip
 from streamasr.app.train.config import AugmentConfig
+from streamasr.app.train.nonspeech import coloured_noise, music
 from streamasr.core.features import SAMPLE_RATE
 from streamasr.errors import ConfigError
 
@@ -82,6 +83,17 @@ class Augmenter:
             samples = add_noise(samples, loop_to(noise, len(samples), rng), snr_db)
         gain = 10.0 ** (float(rng.uniform(*config.gain_db)) / 20.0)
         return np.clip(samples * np.float32(gain), -1.0, 1.0), factor
+
+    def silence(self, count: int, rng: np.random.Generator) -> Floats:
+        """So many samples in which nobody speaks, at any level."""
+        kind = rng.random()
+        if self.noises and kind < 0.5:
+            sound = loop_to(self.noises[int(rng.integers(len(self.noises)))], count, rng)
+            sound = sound / max(float(np.abs(sound).max()), 1e-9)
+        else:
+            sound = music(count, rng) if kind < 0.8 else coloured_noise(count, rng)
+        level = 10.0 ** (rng.uniform(-50.0, 0.0) / 20.0)
+        return np.asarray(sound * np.float32(level), np.float32)
 
 
 def mask_frames(

@@ -60,6 +60,8 @@ class AugmentConfig:
     """Folder of impulse responses with a manifest; empty for none."""
     room_probability: float = 0.1
     max_rt60_s: float = 0.9
+    silence_probability: float = 0.0
+    """How often an example is replaced by noise or music in which nobody speaks."""
     time_masks: int = 4
     time_mask_frames: int = 20
     band_masks: int = 2
@@ -69,11 +71,31 @@ class AugmentConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class TextConfig:
+    """Sentences that the layers above the phone head learn to spell without audio."""
+
+    files: tuple[str, ...] = ()
+    """Texts (.txt or .txt.gz, a sentence a line); none turns this off."""
+    share: float = 1.0
+    """Emissions of text in an update, relative to those of its audio."""
+    weight: float = 0.5
+    """Of the text loss."""
+    alone_probability: float = 0.3
+    """Share of spoken examples whose upper layers hear the phone head's feedback alone."""
+    skip_probability: float = 0.05
+    """How often a phone is swallowed."""
+    pause_probability: float = 0.1
+    """How often a pause stands between two words."""
+    bank_batches: int = 30
+    """Batches of speech whose phones are remembered at the start of an epoch."""
+
+
+@dataclass(frozen=True, slots=True)
 class TrainConfig:
     """The schedule and the optimiser."""
 
     start: str = ""
-    """A model folder whose weights and units to begin with; empty begins with nothing."""
+    """A model or run folder whose weights and units to begin with; empty begins with nothing."""
     epochs: int = 30
     decay_epochs: float = 8.0
     """The learning rate holds, then falls to zero linearly over the last of these."""
@@ -87,6 +109,8 @@ class TrainConfig:
     """Epochs led by the phone loss; after them the unit loss leads."""
     phone_weight: float = 0.3
     ctc_weight_early: float = 0.3
+    mmi_weight: float = 0.0
+    """Of the sequence loss of the phone head; 0 leaves it to frame cross-entropy."""
     phone_delay_ms: float = 60.0
     """How long after a phone its frame target stands."""
     pause_cut_s: float = 0.3
@@ -112,6 +136,7 @@ class Recipe:
     units: UnitsConfig = field(default_factory=UnitsConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
+    text: TextConfig = field(default_factory=TextConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
 
 

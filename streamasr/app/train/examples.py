@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ from streamasr.app.train.augment import Augmenter
 from streamasr.app.train.cache import AudioCache
 from streamasr.app.train.config import TrainConfig
 from streamasr.app.train.inventory import Tokeniser
+from streamasr.app.train.mmi import Chain, Chains, join_chains, make_chain
 from streamasr.core.features import HOP
 from streamasr.core.model import ModelConfig
 
@@ -42,13 +43,26 @@ class Example:
     text: str
 
 
+class Timing(TypedDict):
+    emissions: int
+    frames_per_emission: int
+    delay: float
+
+
 class Batch(NamedTuple):
     samples: Tensor  # float32 [batch, steps · step_samples]
     steps: Tensor  # int64 [batch], steps that hold audio or tail
     targets: Tensor  # int64, all examples' units one after another
     target_lengths: Tensor  # int64 [batch]
     phones: Tensor  # int64 [batch, emissions], NO_TARGET where nothing is known
+    chains: Chains
+    """Phone sequences, where they are known."""
     texts: list[str]
+
+    def to(self, device: torch.device) -> Batch:
+        tensors = [x.to(device) if isinstance(x, Tensor) else x for x in self]
+        moved = Batch(*tensors)  # type: ignore[arg-type]
+        return moved._replace(chains=Chains(*(x.to(device) for x in self.chains)))
 
 
 class Corpus:
@@ -160,10 +174,14 @@ class EpochDataset(Dataset[Batch]):
     def _make(
         self, example: Example, rng: np.random.Generator
     ) -> tuple[NDArray[np.float32], str, NDArray[np.int8] | None, float]:
+        augmenter = self._augmenter
+        if augmenter is not None and rng.random() < augmenter.config.silence_probability:
+            count = example.end - example.start
+            return augmenter.silence(count, rng), "", np.zeros(count // HOP, np.int8), 1.0
         raw = self._corpus.audio[example.utterance][example.start : example.end]
         samples, speed = raw.astype(np.float32) / np.float32(32768.0), 1.0
-        if self._augmenter is not None:
-            samples, speed = self._augmenter(samples, rng)
+        if augmenter is not None:
+            samples, speed = augmenter(samples, rng)
         alignment = self._corpus.alignments[example.utterance]
         phones = None
         if alignment is not None:
@@ -182,24 +200,28 @@ class EpochDataset(Dataset[Batch]):
         phones = np.full((len(made), emissions), NO_TARGET, np.int64)
         targets: list[int] = []
         target_lengths = []
+        chains: list[Chain | None] = []
         for row, (audio, text, frames, _) in enumerate(made):
             samples[row, : len(audio)] = audio
             ids = self._tokeniser.encode(text)
             targets += ids
             target_lengths.append(len(ids))
+            chains.append(None)
             if frames is not None:
                 count = steps[row] * model.outputs_per_step
-                phones[row, :count] = phone_targets(
-                    frames,
+                timing = Timing(
                     emissions=count,
                     frames_per_emission=model.frames_per_step // model.outputs_per_step,
                     delay=self._train.phone_delay_ms / 10.0,
                 )
+                phones[row, :count] = phone_targets(frames, **timing)
+                chains[-1] = make_chain(frames, **timing)
         return Batch(
             samples=torch.from_numpy(samples),
             steps=torch.tensor(steps),
             targets=torch.tensor(targets),
             target_lengths=torch.tensor(target_lengths),
             phones=torch.from_numpy(phones),
+            chains=join_chains(chains),
             texts=[text for _, text, _, _ in made],
         )

@@ -29,13 +29,23 @@ from streamasr.app.train.checkpoint import Progress
 from streamasr.app.train.config import Recipe
 from streamasr.app.train.corpora import gather
 from streamasr.app.train.curves import Curves
-from streamasr.app.train.examples import Batch, Corpus, EpochDataset, bucket, plan_epoch
+from streamasr.app.train.examples import (
+    Batch,
+    Corpus,
+    EpochDataset,
+    Example,
+    bucket,
+    plan_epoch,
+)
 from streamasr.app.train.inventory import Tokeniser, learn_pieces, read_sentences
-from streamasr.app.train.losses import Losses, losses
+from streamasr.app.train.losses import Losses, losses, unit_loss
+from streamasr.app.train.mmi import PhoneModel
+from streamasr.app.train.phonebank import PhoneBank
 from streamasr.app.train.statistics import measure_features
+from streamasr.app.train.textual import TextSource
 from streamasr.app.wer import Errors, count_errors
 from streamasr.core.ctc import GreedyCtc
-from streamasr.core.network import AcousticModel
+from streamasr.core.network import AcousticModel, FrameHook
 from streamasr.core.phones import PHONES
 from streamasr.edge.bundle import PIECES_FILE, load
 from streamasr.errors import BundleError, ConfigError
@@ -58,6 +68,8 @@ class Run:
     dev_set: Corpus
     tokeniser: Tokeniser
     augmenter: Augmenter
+    text: TextSource | None
+    phone_model: PhoneModel | None
     model: AcousticModel
     optimiser: torch.optim.Optimizer
     progress: Progress
@@ -105,9 +117,17 @@ class Run:
         )
         progress = checkpoint.resume(out, model, optimiser) or Progress()
         augmenter = Augmenter.load(recipe.augment, data)
+        text = TextSource.load(recipe.text, data, dev_set.texts) if recipe.text.files else None
+        if text is not None and not model.has_feedback:
+            raise ConfigError("[text] needs model.feedback and aligned speech")
+        phone_model = None
+        if recipe.train.mmi_weight and aligned:
+            frames = (a.phones for a in train_set.alignments if a is not None)
+            per_emission = model_config.frames_per_step // model_config.outputs_per_step
+            phone_model = PhoneModel.estimate(frames, per_emission).to(device)
         return cls(
-            recipe, out, train_set, dev_set, tokeniser, augmenter, model, optimiser,
-            progress, device,
+            recipe, out, train_set, dev_set, tokeniser, augmenter, text, phone_model, model,
+            optimiser, progress, device,
         )  # fmt: skip
 
     def train(self) -> Progress:
@@ -139,18 +159,9 @@ class Run:
     def _train_epoch(self) -> dict[str, float]:
         config, progress = self.recipe.train, self.progress
         plan = plan_epoch(self.train_set, config, progress.epoch)
-        dataset = EpochDataset(
-            self.train_set,
-            plan,
-            model=self.recipe.model,
-            train=config,
-            tokeniser=self.tokeniser,
-            tail_steps=TAIL_STEPS,
-            augmenter=self.augmenter,
-            epoch=progress.epoch,
-            skip=progress.batch,
-        )
+        dataset = self._dataset(self.train_set, plan, self.augmenter, skip=progress.batch)
         loader = DataLoader(dataset, batch_size=None, num_workers=config.workers)
+        bank = self._phone_bank(plan)
         self.model.train()
         started = saved = told = time.monotonic()
         mean: Losses | None = None
@@ -158,7 +169,7 @@ class Run:
             task = bar.add_task(f"epoch {progress.epoch}", total=len(plan))
             for batch in loader:
                 fraction = progress.epoch + progress.batch / len(plan)
-                now_losses = self._update(batch, fraction)
+                now_losses = self._update(batch, fraction, bank)
                 mean = now_losses if mean is None else _blend(mean, now_losses)
                 progress.batch += 1
                 progress.update += 1
@@ -169,8 +180,9 @@ class Run:
                     saved = now
                 if now - told > LOG_EVERY_S:
                     log.info(
-                        "epoch %.2f ctc %.3f phone %.3f (%.1f %% right) lr %.2g",
-                        fraction, mean.ctc, mean.phone, 100 * mean.phone_accuracy,
+                        "epoch %.2f ctc %.3f text %.3f mmi %.3f phone %.3f (%.1f %% right) lr %.2g",
+                        fraction, mean.ctc, mean.text, mean.sequence, mean.phone,
+                        100 * mean.phone_accuracy,
                         self.optimiser.param_groups[0]["lr"],
                     )  # fmt: skip
                     told = now
@@ -182,36 +194,107 @@ class Run:
             "seconds": round(seconds, 1),
             "lr": self.optimiser.param_groups[0]["lr"],
             "train_ctc": float(mean.ctc),
+            "train_text": float(mean.text),
+            "train_mmi": float(mean.sequence),
             "train_phone": float(mean.phone),
             "train_phone_accuracy": float(mean.phone_accuracy),
         }
 
-    def _update(self, batch: Batch, epoch: float) -> Losses:
+    def _dataset(
+        self,
+        corpus: Corpus,
+        plan: list[list[Example]],
+        augmenter: Augmenter | None,
+        *,
+        skip: int = 0,
+    ) -> EpochDataset:
+        return EpochDataset(
+            corpus,
+            plan,
+            model=self.recipe.model,
+            train=self.recipe.train,
+            tokeniser=self.tokeniser,
+            tail_steps=TAIL_STEPS,
+            augmenter=augmenter,
+            epoch=self.progress.epoch,
+            skip=skip,
+        )
+
+    def _update(self, batch: Batch, epoch: float, bank: PhoneBank | None) -> Losses:
         """One optimiser step; returns its losses."""
-        config, model = self.recipe.train, self.model
+        config, model, seed = self.recipe.train, self.model, self.progress.update
         for group in self.optimiser.param_groups:
-            group["lr"] = config.learning_rate * _schedule(self.recipe, epoch, self.progress.update)
-        batch = _to(batch, self.device)
-        augment = self.recipe.augment
-        strength = min(1.0, epoch / max(augment.mask_ramp_epochs, 1e-6))
-        seed = self.progress.update
-        frames_per_step = self.recipe.model.frames_per_step
-
-        def mask(frames: Tensor) -> Tensor:
-            return mask_frames(frames, batch.steps * frames_per_step, augment, strength, seed)
-
+            group["lr"] = config.learning_rate * _schedule(self.recipe, epoch, seed)
+        batch = batch.to(self.device)
+        keep = None
+        if bank is not None:
+            alone = np.random.default_rng((seed, 1)).random(len(batch.steps))
+            keep = torch.from_numpy(alone >= self.recipe.text.alone_probability)
+            keep = keep.to(self.device, torch.float32)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=config.bf16):
-            emissions = model(batch.samples, on_frames=mask)
-        found = losses(emissions, batch, self.recipe.model.outputs_per_step)
+            emissions = model(batch.samples, on_frames=self._masks(batch, epoch, seed), keep=keep)
+        outputs = self.recipe.model.outputs_per_step
+        found = losses(emissions, batch, outputs, self.phone_model)
         early = epoch < config.phone_epochs
         ctc_weight = config.ctc_weight_early if early else 1.0
         phone_weight = 1.0 if early else config.phone_weight
         total = ctc_weight * found.ctc + phone_weight * found.phone
+        total = total + config.mmi_weight * found.sequence
+        if bank is not None:
+            found = found._replace(text=self._text_loss(batch, bank, seed))
+            total = total + self.recipe.text.weight * found.text
         self.optimiser.zero_grad(set_to_none=True)
         total.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
         self.optimiser.step()
-        return Losses(found.ctc.detach(), found.phone.detach(), found.phone_accuracy)
+        return Losses(*(loss.detach() for loss in found))
+
+    def _masks(self, batch: Batch, epoch: float, seed: int) -> FrameHook:
+        augment = self.recipe.augment
+        strength = min(1.0, epoch / max(augment.mask_ramp_epochs, 1e-6))
+        lengths = batch.steps * self.recipe.model.frames_per_step
+        return lambda frames: mask_frames(frames, lengths, augment, strength, seed)
+
+    def _text_loss(self, batch: Batch, bank: PhoneBank, seed: int) -> Tensor:
+        assert self.text is not None, "a bank is only made for text"
+        outputs = self.recipe.model.outputs_per_step
+        text = self.text.batch(
+            bank,
+            self.tokeniser,
+            emissions=round(self.recipe.text.share * outputs * int(batch.steps.sum())),
+            outputs_per_step=outputs,
+            rng=np.random.default_rng((seed, 2)),
+        )
+        phones, steps, targets, target_lengths = (x.to(self.device) for x in text)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.train.bf16):
+            units = self.model.spell(phones)
+        return unit_loss(units, steps * outputs, targets, target_lengths)
+
+    @torch.no_grad()
+    def _phone_bank(self, plan: list[list[Example]]) -> PhoneBank | None:
+        """How the phone head hears this epoch's first batches; kept for an exact resume."""
+        epoch = self.progress.epoch
+        if self.text is None or epoch < self.recipe.train.phone_epochs:
+            return None
+        file = self.out / f"phones-{epoch:03d}.npz"
+        if file.is_file():
+            return PhoneBank.read(file)
+        few = plan[: self.recipe.text.bank_batches]
+        dataset = self._dataset(self.train_set, few, self.augmenter)
+        self.model.eval()
+        heard = []
+        for index in range(len(dataset)):
+            batch = dataset[index].to(self.device)
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.train.bf16):
+                found = self.model(batch.samples, on_frames=self._masks(batch, epoch, index))
+            assert found.phones is not None
+            posteriors = found.phones.exp().half().flatten(0, 1).cpu().numpy()
+            heard.append((posteriors, batch.phones.flatten().cpu().numpy()))
+        bank = PhoneBank.gather(heard)
+        for old in self.out.glob("phones-*.npz"):
+            old.unlink()
+        bank.write(file)
+        return bank
 
     @torch.no_grad()
     def _dev_figures(self) -> dict[str, float]:
@@ -219,19 +302,12 @@ class Run:
         config = self.recipe.train
         examples = [self.dev_set.whole(i) for i in range(len(self.dev_set))]
         plan = list(bucket(examples, config.batch_s, np.random.default_rng(0)))
-        dataset = EpochDataset(
-            self.dev_set,
-            plan,
-            model=self.recipe.model,
-            train=config,
-            tokeniser=self.tokeniser,
-            tail_steps=TAIL_STEPS,
-        )
+        dataset = self._dataset(self.dev_set, plan, None)
         self.model.eval()
         total, ctc, phone_accuracy = Errors(), 0.0, 0.0
         outputs = self.recipe.model.outputs_per_step
         for index in range(len(dataset)):
-            batch = _to(dataset[index], self.device)
+            batch = dataset[index].to(self.device)
             emissions = self.model(batch.samples)
             found = losses(emissions, batch, outputs)
             ctc += float(found.ctc) / len(plan)
@@ -252,8 +328,15 @@ def _schedule(recipe: Recipe, epoch: float, update: int) -> float:
 
 
 def _load_start(model: AcousticModel, folder: Path) -> None:
-    """Begin with a bundle's weights; raises ConfigError where the shapes differ."""
-    weights = {name: w.float() for name, w in load_file(load(folder).weights_file).items()}
+    """Begin with the weights of a model or run folder.
+
+    Feedback that those lack begins at zero. Raises ConfigError where the shapes differ.
+    """
+    epochs = checkpoint.epoch_files(folder)
+    file = epochs[-1] if epochs else load(folder).weights_file
+    weights = {name: w.float() for name, w in load_file(file).items()}
+    if model.has_feedback:
+        weights.setdefault("feedback.weight", model.feedback.weight.detach())
     try:
         model.load_state_dict(weights)
     except RuntimeError as error:
@@ -281,11 +364,6 @@ def _device(name: str) -> str:
     if name not in ("cpu", "cuda"):
         raise ConfigError(f"train.device is {name!r}", remedy="auto, cpu or cuda")
     return name
-
-
-def _to(batch: Batch, device: torch.device) -> Batch:
-    moved = [x.to(device) if isinstance(x, Tensor) else x for x in batch]
-    return Batch(*moved)  # type: ignore[arg-type]
 
 
 def _blend(mean: Losses, new: Losses) -> Losses:

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from streamasr.app.alignment import NO_TARGET
 from streamasr.app.train.examples import Batch
+from streamasr.app.train.mmi import PhoneModel, mmi_loss
 from streamasr.core.network import Emissions
 from streamasr.core.units import BLANK
 
@@ -21,24 +22,45 @@ class Losses(NamedTuple):
     """Nats per aligned emission; zero where there is none."""
     phone_accuracy: Tensor
     """Share of aligned emissions whose best phone is right."""
+    text: Tensor
+    """Nats per target unit of what was spelt from text; zero where none was."""
+    sequence: Tensor
+    """Nats per emission of the phone sequences' MMI; zero where it is off."""
 
 
-def losses(emissions: Emissions, batch: Batch, outputs_per_step: int) -> Losses:
-    """Losses of one batch, in float32."""
-    ctc = F.ctc_loss(
-        emissions.units.transpose(0, 1),
-        batch.targets,
-        batch.steps * outputs_per_step,
-        batch.target_lengths,
+def unit_loss(units: Tensor, lengths: Tensor, targets: Tensor, target_lengths: Tensor) -> Tensor:
+    """CTC in nats per target unit; units [batch, emissions, units] are log-probabilities."""
+    total = F.ctc_loss(
+        units.transpose(0, 1),
+        targets,
+        lengths,
+        target_lengths,
         blank=BLANK,
         reduction="sum",
         zero_infinity=True,
-    ) / batch.target_lengths.sum().clamp(min=1)
-    phone = accuracy = torch.zeros((), device=ctc.device)
+    )
+    return total / target_lengths.sum().clamp(min=1)
+
+
+def losses(
+    emissions: Emissions,
+    batch: Batch,
+    outputs_per_step: int,
+    phone_model: PhoneModel | None = None,
+) -> Losses:
+    """Losses of one batch, in float32; the sequence loss needs a ``phone_model``."""
+    ctc = unit_loss(
+        emissions.units, batch.steps * outputs_per_step, batch.targets, batch.target_lengths
+    )
+    nothing = torch.zeros((), device=ctc.device)
+    phone = accuracy = sequence = nothing
     if emissions.phones is not None and bool((batch.phones != NO_TARGET).any()):
         flat = emissions.phones.flatten(0, 1)
         targets = batch.phones.flatten()
         phone = F.nll_loss(flat, targets, ignore_index=NO_TARGET)
         known = targets != NO_TARGET
         accuracy = (flat.detach().argmax(1) == targets)[known].float().mean()
-    return Losses(ctc, phone, accuracy)
+        if phone_model is not None:
+            lengths = batch.steps * outputs_per_step
+            sequence = mmi_loss(emissions.phones, lengths, batch.chains, phone_model)
+    return Losses(ctc, phone, accuracy, nothing, sequence)

@@ -140,6 +140,8 @@ def build_step(
         x = g.op("Add", x, hiddens[layer])
         if config.phones and layer + 1 == config.phone_layer:
             phones = _head(g, x, "phone", config.phones, config, weights)
+            if config.feedback:
+                x = g.op("Add", x, _feedback(g, phones, config, weights))
     units = _head(g, x, "unit", config.units, config, weights)
     new_carry = g.tail(padded, WINDOW - HOP, 1)
     state = g.op("Concat", new_carry, row1, row2, *hiddens, *cells, axis=1)
@@ -236,6 +238,13 @@ def _head(
     )
     logits = g.reshape(logits, [-1, config.outputs_per_step, classes])
     return g.op("LogSoftmax", logits, axis=-1)
+
+
+def _feedback(g: GraphWriter, phones: str, config: ModelConfig, weights: Weights) -> str:
+    """[B, outputs, phones] -> [B, width], in float: it is small."""
+    heard = g.reshape(g.op("Exp", phones), [-1, config.outputs_per_step * config.phones])
+    weight = g.constant(weights["feedback.weight"].T, "feedback.weight")
+    return g.op("MatMul", heard, weight)
 
 
 def _model(

@@ -4,6 +4,7 @@ from torch.nn import functional as F
 from streamasr.app.alignment import NO_TARGET
 from streamasr.app.train.examples import Batch
 from streamasr.app.train.losses import losses
+from streamasr.app.train.mmi import join_chains
 from streamasr.core.network import Emissions
 
 
@@ -15,6 +16,7 @@ def batch(phones: torch.Tensor, targets: list[int], lengths: list[int]) -> Batch
         targets=torch.tensor(targets),
         target_lengths=torch.tensor(lengths),
         phones=phones,
+        chains=join_chains([None] * rows),
         texts=[""] * rows,
     )
 

@@ -1,5 +1,7 @@
 """The hand-written graph against the torch network, step by step."""
 
+from dataclasses import replace
+
 import numpy as np
 import onnxruntime
 import pytest
@@ -15,15 +17,18 @@ from tests.conftest import noise
 CONFIG = ModelConfig(mels=40, conv_channels=8, width=32, layers=2, units=9, phones=5, phone_layer=1)
 
 
-@pytest.fixture(scope="module")
-def model() -> AcousticModel:
+@pytest.fixture(scope="module", params=[False, True], ids=["plain", "feedback"])
+def model(request: pytest.FixtureRequest) -> AcousticModel:
     torch.manual_seed(3)
-    return AcousticModel(CONFIG).eval()
+    model = AcousticModel(replace(CONFIG, feedback=request.param)).eval()
+    if model.has_feedback:
+        torch.nn.init.normal_(model.feedback.weight)
+    return model
 
 
 def test_float_graph_equals_torch_in_every_output(model: AcousticModel) -> None:
     weights = {k: v.numpy() for k, v in model.state_dict().items()}
-    graph = build_step(CONFIG, weights, None)
+    graph = build_step(model.config, weights, None)
     session = onnxruntime.InferenceSession(graph.SerializeToString())
     samples = noise(CONFIG.step_samples * 3 * 2, seed=1).reshape(2, -1)
     state = np.zeros((2, CONFIG.state_size), np.float32)
@@ -44,7 +49,7 @@ def test_integer_graph_stays_close_and_is_smaller(model: AcousticModel) -> None:
     weights = {k: v.numpy() for k, v in model.state_dict().items()}
     samples = noise(CONFIG.step_samples * 40, seed=2)
     limits = measure_limits(model, [torch.from_numpy(samples[None])])
-    graph = build_step(CONFIG, weights, limits)
+    graph = build_step(model.config, weights, limits)
     with torch.no_grad():
         expected = model(torch.from_numpy(samples[None])).units[0].numpy()
     agreement = compare(expected, run_graph(graph, CONFIG, samples))
