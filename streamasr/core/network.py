@@ -15,7 +15,7 @@ time): the two differ in nothing but how the audio was cut.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +25,7 @@ from streamasr.core.features import HOP, POWER_FLOOR, WINDOW, dft_matrix, mel_ma
 from streamasr.core.model import ModelConfig
 
 FrameHook = Callable[[Tensor], Tensor]
+Recurrence = Callable[[nn.LSTM, Tensor, tuple[Tensor, Tensor]], tuple[Tensor, Any]]
 
 
 class Emissions(NamedTuple):
@@ -79,6 +80,8 @@ class AcousticModel(nn.Module):
         self.project = nn.Linear(config.conv_width, width)
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(config.layers))
         self.lstms = nn.ModuleList(nn.LSTM(width, width) for _ in range(config.layers))
+        self.recurrence: Recurrence = nn.LSTM.__call__
+        """How a layer is run; training may put a faster way here."""
         self.dropout = nn.Dropout(config.dropout)
         self.unit_norm = nn.LayerNorm(width)
         self.unit_head = nn.Linear(width, config.outputs_per_step * config.units)
@@ -136,7 +139,9 @@ class AcousticModel(nn.Module):
         phones = None
         hiddens, cells = [], []
         for index, (norm, lstm) in enumerate(zip(self.norms, self.lstms, strict=True)):
-            y, (h, c) = lstm(norm(x), (hidden[index : index + 1], cell[index : index + 1]))
+            assert isinstance(lstm, nn.LSTM)
+            before = hidden[index : index + 1], cell[index : index + 1]
+            y, (h, c) = self.recurrence(lstm, norm(x), before)
             x = x + self.dropout(y)
             hiddens.append(h)
             cells.append(c)
@@ -166,8 +171,11 @@ class AcousticModel(nn.Module):
         log-probabilities [batch, steps · outputs_per_step, units].
         """
         x = self._feed(phones)
-        for index in range(self.config.phone_layer, self.config.layers):
-            x = x + self.dropout(self.lstms[index](self.norms[index](x))[0])
+        fresh = torch.zeros(1, *x.shape[1:], device=x.device)
+        above = slice(self.config.phone_layer, None)
+        for norm, lstm in zip(self.norms[above], self.lstms[above], strict=True):
+            assert isinstance(lstm, nn.LSTM)
+            x = x + self.dropout(self.recurrence(lstm, norm(x), (fresh, fresh))[0])
         return self._emit(self.unit_head, self.unit_norm(x))
 
     def _feed(self, phones: Tensor) -> Tensor:

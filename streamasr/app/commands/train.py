@@ -30,6 +30,7 @@ def train(
     \b
     Example:
       streamasr train recipes/en-small.toml --data data --out runs/en-small
+      torchrun --nproc-per-node 4 -m streamasr train RECIPE --data DIR --out RUN
     """
     try:
         from streamasr.app.train.config import load_recipe
@@ -37,4 +38,8 @@ def train(
     except ModuleNotFoundError as error:
         raise MissingExtra(error.name or "torch", "train") from error
     set_up_logging(logging.INFO, force=False)
-    Run.open(load_recipe(recipe), data=data, out=out).train()
+    run = Run.open(load_recipe(recipe), data=data, out=out)
+    try:
+        run.train()
+    finally:
+        run.group.leave()

@@ -40,7 +40,6 @@ def save(
         {
             "model": model.state_dict(),
             "optimiser": optimiser.state_dict(),
-            "random": torch.get_rng_state(),
             "progress": {name: getattr(progress, name) for name in Progress.__slots__},
         },
         partial,
@@ -56,7 +55,6 @@ def resume(folder: Path, model: nn.Module, optimiser: torch.optim.Optimizer) -> 
     saved: dict[str, Any] = torch.load(file, weights_only=True, map_location="cpu")
     model.load_state_dict(saved["model"])
     optimiser.load_state_dict(saved["optimiser"])
-    torch.set_rng_state(saved["random"])
     return Progress(**saved["progress"])
 
 

@@ -149,8 +149,9 @@ class EpochDataset(Dataset[Batch]):
         tail_steps: int,
         augmenter: Augmenter | None = None,
         epoch: int = 0,
-        skip: int = 0,
+        numbers: Sequence[int] | None = None,
     ) -> None:
+        """``numbers`` are the batches to make, all by default."""
         self._corpus = corpus
         self._batches = batches
         self._model = model
@@ -159,15 +160,13 @@ class EpochDataset(Dataset[Batch]):
         self._tail_steps = tail_steps
         self._augmenter = augmenter
         self._epoch = epoch
-        self._skip = skip
+        self._numbers = range(len(batches)) if numbers is None else numbers
 
     def __len__(self) -> int:
-        return len(self._batches) - self._skip
+        return len(self._numbers)
 
     def __getitem__(self, index: int) -> Batch:
-        if index >= len(self):
-            raise IndexError(index)
-        number = index + self._skip
+        number = self._numbers[index]
         rng = np.random.default_rng((self._train.seed, self._epoch, number))
         return self._collate([self._make(e, rng) for e in self._batches[number]])
 

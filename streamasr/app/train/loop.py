@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -18,17 +19,18 @@ import torch
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import nn
 from torch.utils.data import DataLoader
 
 from streamasr.app.alignment import read_alignments
 from streamasr.app.train import checkpoint
-from streamasr.app.train.augment import Augmenter, mask_frames
+from streamasr.app.train.augment import Augmenter
 from streamasr.app.train.cache import AudioCache
 from streamasr.app.train.checkpoint import Progress
 from streamasr.app.train.config import Recipe
 from streamasr.app.train.corpora import gather
 from streamasr.app.train.curves import Curves
+from streamasr.app.train.devset import dev_figures
 from streamasr.app.train.examples import (
     Batch,
     Corpus,
@@ -38,14 +40,15 @@ from streamasr.app.train.examples import (
     plan_epoch,
 )
 from streamasr.app.train.inventory import Tokeniser, learn_pieces, read_sentences
-from streamasr.app.train.losses import Losses, losses, unit_loss
+from streamasr.app.train.losses import Losses
 from streamasr.app.train.mmi import PhoneModel
+from streamasr.app.train.objective import Objective, masks
+from streamasr.app.train.parallel import Group
 from streamasr.app.train.phonebank import PhoneBank
+from streamasr.app.train.recurrence import run_lstm
 from streamasr.app.train.statistics import measure_features
-from streamasr.app.train.textual import TextSource
-from streamasr.app.wer import Errors, count_errors
-from streamasr.core.ctc import GreedyCtc
-from streamasr.core.network import AcousticModel, FrameHook
+from streamasr.app.train.textual import TextBatch, TextSource
+from streamasr.core.network import AcousticModel
 from streamasr.core.phones import PHONES
 from streamasr.edge.bundle import PIECES_FILE, load
 from streamasr.errors import BundleError, ConfigError
@@ -74,10 +77,17 @@ class Run:
     optimiser: torch.optim.Optimizer
     progress: Progress
     device: torch.device
+    group: Group
 
     @classmethod
     def open(cls, recipe: Recipe, *, data: Path, out: Path) -> Run:
         """Read the data, learn units, build the model, and resume where a run stopped."""
+        group = Group.join(_device(recipe.train.device))
+        with group.lead_first():
+            return cls._open(recipe, data, out, group)
+
+    @classmethod
+    def _open(cls, recipe: Recipe, data: Path, out: Path, group: Group) -> Run:
         out.mkdir(parents=True, exist_ok=True)
         train, dev = gather(recipe.data, data)
         corpora = sorted({u.corpus for u in [*train, *dev]})
@@ -96,7 +106,8 @@ class Run:
             recipe.model, units=len(tokeniser.units), phones=len(PHONES) if aligned else 0
         )
         recipe = replace(recipe, model=model_config)
-        (out / RECIPE_FILE).write_text(json.dumps(asdict(recipe), indent=1))
+        if group.leads:
+            (out / RECIPE_FILE).write_text(json.dumps(asdict(recipe), indent=1))
         torch.manual_seed(recipe.train.seed)
         if recipe.train.threads:
             torch.set_num_threads(recipe.train.threads)
@@ -109,6 +120,8 @@ class Run:
             model.log_mel.mean.copy_(mean)
             model.log_mel.deviation.copy_(deviation)
         model.to(device)
+        if device.type == "cpu":
+            model.recurrence = run_lstm
         optimiser = torch.optim.AdamW(
             model.parameters(),
             lr=recipe.train.learning_rate,
@@ -127,17 +140,21 @@ class Run:
             phone_model = PhoneModel.estimate(frames, per_emission).to(device)
         return cls(
             recipe, out, train_set, dev_set, tokeniser, augmenter, text, phone_model, model,
-            optimiser, progress, device,
+            optimiser, progress, device, group,
         )  # fmt: skip
 
     def train(self) -> Progress:
         """Train to the end of the schedule, or until the dev error stops falling."""
-        config, curves = self.recipe.train, Curves(self.out)
+        config, curves = self.recipe.train, Curves(self.out) if self.group.leads else None
+        objective = Objective(self.model, self.recipe, self.phone_model)
+        wrapped = self.group.wrap(objective)
         while self.progress.epoch < config.epochs:
-            row = self._train_epoch()
-            row |= self._dev_figures()
-            curves.add(row)
-            self._note_epoch(row)
+            row = self._train_epoch(wrapped)
+            if curves is not None:
+                row |= self._dev_figures()
+                curves.add(row)
+            (dev_wer,) = self.group.agree([row.get("dev_wer", 0.0)], self.device)
+            self._note_epoch(row | {"dev_wer": dev_wer})
             stale = self.progress.epoch - 1 - self.progress.best_epoch
             if stale >= config.patience:
                 log.info("no better dev result for %d epochs: stopping", stale)
@@ -145,46 +162,41 @@ class Run:
         return self.progress
 
     def _note_epoch(self, row: dict[str, float]) -> None:
-        log.info(" ".join(f"{k} {v:.4g}" for k, v in row.items()))
-        if row["dev_wer"] < self.progress.best_wer:
-            self.progress.best_wer = row["dev_wer"]
-            self.progress.best_epoch = self.progress.epoch
-        checkpoint.save_epoch(
-            self.out, self.model, self.progress.epoch, keep=self.recipe.train.average + 2
-        )
-        self.progress.epoch += 1
-        self.progress.batch = 0
-        checkpoint.save(self.out, self.model, self.optimiser, self.progress)
+        progress, finished = self.progress, self.progress.epoch
+        if row["dev_wer"] < progress.best_wer:
+            progress.best_wer, progress.best_epoch = row["dev_wer"], finished
+        progress.epoch, progress.batch = finished + 1, 0
+        if self.group.leads:
+            log.info(" ".join(f"{k} {v:.4g}" for k, v in row.items()))
+            keep = self.recipe.train.average + 2
+            checkpoint.save_epoch(self.out, self.model, finished, keep=keep)
+            checkpoint.save(self.out, self.model, self.optimiser, progress)
 
-    def _train_epoch(self) -> dict[str, float]:
+    def _train_epoch(self, objective: nn.Module) -> dict[str, float]:
         config, progress = self.recipe.train, self.progress
         plan = plan_epoch(self.train_set, config, progress.epoch)
-        dataset = self._dataset(self.train_set, plan, self.augmenter, skip=progress.batch)
+        numbers = self.group.numbers(len(plan))
+        dataset = self._dataset(self.train_set, plan, self.augmenter, numbers[progress.batch :])
         loader = DataLoader(dataset, batch_size=None, num_workers=config.workers)
-        bank = self._phone_bank(plan)
+        bank = self._phone_bank(plan, numbers)
         self.model.train()
         started = saved = told = time.monotonic()
         mean: Losses | None = None
-        with _bar() as bar:
-            task = bar.add_task(f"epoch {progress.epoch}", total=len(plan))
+        with _bar(hide=not self.group.leads) as bar:
+            task = bar.add_task(f"epoch {progress.epoch}", total=len(numbers))
             for batch in loader:
-                fraction = progress.epoch + progress.batch / len(plan)
-                now_losses = self._update(batch, fraction, bank)
+                fraction = progress.epoch + progress.batch / len(numbers)
+                now_losses = self._update(objective, batch, fraction, bank)
                 mean = now_losses if mean is None else _blend(mean, now_losses)
                 progress.batch += 1
                 progress.update += 1
                 bar.update(task, completed=progress.batch)
                 now = time.monotonic()
-                if now - saved > config.checkpoint_minutes * 60:
+                if now - saved > config.checkpoint_minutes * 60 and self.group.leads:
                     checkpoint.save(self.out, self.model, self.optimiser, progress)
                     saved = now
-                if now - told > LOG_EVERY_S:
-                    log.info(
-                        "epoch %.2f ctc %.3f text %.3f mmi %.3f phone %.3f (%.1f %% right) lr %.2g",
-                        fraction, mean.ctc, mean.text, mean.sequence, mean.phone,
-                        100 * mean.phone_accuracy,
-                        self.optimiser.param_groups[0]["lr"],
-                    )  # fmt: skip
+                if now - told > LOG_EVERY_S and self.group.leads:
+                    self._tell(fraction, mean)
                     told = now
         seconds = time.monotonic() - started
         progress.seconds += seconds
@@ -200,13 +212,19 @@ class Run:
             "train_phone_accuracy": float(mean.phone_accuracy),
         }
 
+    def _tell(self, epoch: float, mean: Losses) -> None:
+        log.info(
+            "epoch %.2f ctc %.3f text %.3f mmi %.3f phone %.3f (%.1f %% right) lr %.2g",
+            epoch, mean.ctc, mean.text, mean.sequence, mean.phone, 100 * mean.phone_accuracy,
+            self.optimiser.param_groups[0]["lr"],
+        )  # fmt: skip
+
     def _dataset(
         self,
         corpus: Corpus,
         plan: list[list[Example]],
         augmenter: Augmenter | None,
-        *,
-        skip: int = 0,
+        numbers: Sequence[int] | None = None,
     ) -> EpochDataset:
         return EpochDataset(
             corpus,
@@ -217,46 +235,31 @@ class Run:
             tail_steps=TAIL_STEPS,
             augmenter=augmenter,
             epoch=self.progress.epoch,
-            skip=skip,
+            numbers=numbers,
         )
 
-    def _update(self, batch: Batch, epoch: float, bank: PhoneBank | None) -> Losses:
+    def _update(
+        self, objective: nn.Module, batch: Batch, epoch: float, bank: PhoneBank | None
+    ) -> Losses:
         """One optimiser step; returns its losses."""
-        config, model, seed = self.recipe.train, self.model, self.progress.update
+        config, update = self.recipe.train, self.progress.update
         for group in self.optimiser.param_groups:
-            group["lr"] = config.learning_rate * _schedule(self.recipe, epoch, seed)
+            group["lr"] = config.learning_rate * _schedule(self.recipe, epoch, update)
+        # all that is random comes from here, so a resumed run draws what it would have drawn
+        seed = update * self.group.size + self.group.rank
+        torch.manual_seed((config.seed << 32) + seed)
         batch = batch.to(self.device)
-        keep = None
-        if bank is not None:
-            alone = np.random.default_rng((seed, 1)).random(len(batch.steps))
-            keep = torch.from_numpy(alone >= self.recipe.text.alone_probability)
-            keep = keep.to(self.device, torch.float32)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=config.bf16):
-            emissions = model(batch.samples, on_frames=self._masks(batch, epoch, seed), keep=keep)
-        outputs = self.recipe.model.outputs_per_step
-        found = losses(emissions, batch, outputs, self.phone_model)
-        early = epoch < config.phone_epochs
-        ctc_weight = config.ctc_weight_early if early else 1.0
-        phone_weight = 1.0 if early else config.phone_weight
-        total = ctc_weight * found.ctc + phone_weight * found.phone
-        total = total + config.mmi_weight * found.sequence
-        if bank is not None:
-            found = found._replace(text=self._text_loss(batch, bank, seed))
-            total = total + self.recipe.text.weight * found.text
+        text = self._text(batch, bank, seed)
         self.optimiser.zero_grad(set_to_none=True)
-        total.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
+        total, found = objective(batch, text, epoch=epoch, seed=seed)
+        total.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_norm)
         self.optimiser.step()
-        return Losses(*(loss.detach() for loss in found))
+        return Losses(*found)
 
-    def _masks(self, batch: Batch, epoch: float, seed: int) -> FrameHook:
-        augment = self.recipe.augment
-        strength = min(1.0, epoch / max(augment.mask_ramp_epochs, 1e-6))
-        lengths = batch.steps * self.recipe.model.frames_per_step
-        return lambda frames: mask_frames(frames, lengths, augment, strength, seed)
-
-    def _text_loss(self, batch: Batch, bank: PhoneBank, seed: int) -> Tensor:
-        assert self.text is not None, "a bank is only made for text"
+    def _text(self, batch: Batch, bank: PhoneBank | None, seed: int) -> TextBatch | None:
+        if bank is None or self.text is None:
+            return None
         outputs = self.recipe.model.outputs_per_step
         text = self.text.batch(
             bank,
@@ -265,59 +268,39 @@ class Run:
             outputs_per_step=outputs,
             rng=np.random.default_rng((seed, 2)),
         )
-        phones, steps, targets, target_lengths = (x.to(self.device) for x in text)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.train.bf16):
-            units = self.model.spell(phones)
-        return unit_loss(units, steps * outputs, targets, target_lengths)
+        return TextBatch(*(x.to(self.device) for x in text))
 
     @torch.no_grad()
-    def _phone_bank(self, plan: list[list[Example]]) -> PhoneBank | None:
+    def _phone_bank(self, plan: list[list[Example]], numbers: range) -> PhoneBank | None:
         """How the phone head hears this epoch's first batches; kept for an exact resume."""
         epoch = self.progress.epoch
         if self.text is None or epoch < self.recipe.train.phone_epochs:
             return None
-        file = self.out / f"phones-{epoch:03d}.npz"
+        file = self.out / f"phones-{epoch:03d}-{self.group.rank}.npz"
         if file.is_file():
             return PhoneBank.read(file)
-        few = plan[: self.recipe.text.bank_batches]
-        dataset = self._dataset(self.train_set, few, self.augmenter)
+        few = numbers[: self.recipe.text.bank_batches]
+        dataset = self._dataset(self.train_set, plan, self.augmenter, few)
         self.model.eval()
         heard = []
         for index in range(len(dataset)):
             batch = dataset[index].to(self.device)
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.train.bf16):
-                found = self.model(batch.samples, on_frames=self._masks(batch, epoch, index))
+                found = self.model(batch.samples, on_frames=masks(self.recipe, batch, epoch, index))
             assert found.phones is not None
             posteriors = found.phones.exp().half().flatten(0, 1).cpu().numpy()
             heard.append((posteriors, batch.phones.flatten().cpu().numpy()))
         bank = PhoneBank.gather(heard)
-        for old in self.out.glob("phones-*.npz"):
+        for old in self.out.glob(f"phones-*-{self.group.rank}.npz"):
             old.unlink()
         bank.write(file)
         return bank
 
-    @torch.no_grad()
     def _dev_figures(self) -> dict[str, float]:
-        """Loss and greedy word error rate of the whole dev utterances."""
-        config = self.recipe.train
         examples = [self.dev_set.whole(i) for i in range(len(self.dev_set))]
-        plan = list(bucket(examples, config.batch_s, np.random.default_rng(0)))
+        plan = list(bucket(examples, self.recipe.train.batch_s, np.random.default_rng(0)))
         dataset = self._dataset(self.dev_set, plan, None)
-        self.model.eval()
-        total, ctc, phone_accuracy = Errors(), 0.0, 0.0
-        outputs = self.recipe.model.outputs_per_step
-        for index in range(len(dataset)):
-            batch = dataset[index].to(self.device)
-            emissions = self.model(batch.samples)
-            found = losses(emissions, batch, outputs)
-            ctc += float(found.ctc) / len(plan)
-            phone_accuracy += float(found.phone_accuracy) / len(plan)
-            for row, text in enumerate(batch.texts):
-                decoder = GreedyCtc()
-                decoder.push(emissions.units[row, : batch.steps[row] * outputs].cpu().numpy())
-                heard = self.tokeniser.units.text(t.id for t in decoder.tokens)
-                total += count_errors(text.split(), heard.split())
-        return {"dev_ctc": ctc, "dev_wer": total.rate, "dev_phone_accuracy": phone_accuracy}
+        return dev_figures(self.model, dataset, self.tokeniser, self.device)
 
 
 def _schedule(recipe: Recipe, epoch: float, update: int) -> float:
@@ -372,7 +355,7 @@ def _blend(mean: Losses, new: Losses) -> Losses:
     )
 
 
-def _bar() -> Bar:
+def _bar(*, hide: bool) -> Bar:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    quiet = not os.isatty(2)
+    quiet = hide or not os.isatty(2)
     return Bar(*columns, TimeRemainingColumn(), disable=quiet, transient=True)

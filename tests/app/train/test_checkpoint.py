@@ -14,7 +14,8 @@ def build() -> tuple[nn.Module, torch.optim.Optimizer]:
     return model, torch.optim.AdamW(model.parameters(), lr=0.1)
 
 
-def update(model: nn.Module, optimiser: torch.optim.Optimizer) -> None:
+def update(model: nn.Module, optimiser: torch.optim.Optimizer, seed: int) -> None:
+    torch.manual_seed(seed)
     optimiser.zero_grad()
     model(torch.randn(4, 3)).square().sum().backward()
     optimiser.step()
@@ -23,15 +24,15 @@ def update(model: nn.Module, optimiser: torch.optim.Optimizer) -> None:
 def test_a_resumed_run_takes_exactly_the_same_path(tmp_path: Path) -> None:
     torch.manual_seed(1)
     model, optimiser = build()
-    update(model, optimiser)
+    update(model, optimiser, 0)
     checkpoint.save(tmp_path, model, optimiser, Progress(epoch=2, batch=5, update=9))
-    for _ in range(3):
-        update(model, optimiser)
+    for seed in range(3):
+        update(model, optimiser, seed)
     other, other_optimiser = build()
     progress = checkpoint.resume(tmp_path, other, other_optimiser)
     assert progress == Progress(epoch=2, batch=5, update=9)
-    for _ in range(3):
-        update(other, other_optimiser)
+    for seed in range(3):
+        update(other, other_optimiser, seed)
     assert torch.equal(model.weight, other.weight)
 
 
