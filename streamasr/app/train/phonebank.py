@@ -22,6 +22,8 @@ from streamasr.app.alignment import NO_TARGET
 from streamasr.core.phones import SILENCE
 
 Ints = NDArray[np.int64]
+LONGEST = 12
+"""Emissions kept of a segment: of a long silence, its end."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,7 +46,9 @@ class PhoneBank:
         blocks, parts, offset = [], [], 0
         for posteriors, targets in heard:
             starts, lengths, lefts = _runs(targets)
-            parts.append(np.stack([starts + offset, lengths, lefts, targets[starts]]))
+            kept = np.minimum(lengths, LONGEST)
+            begin = starts + lengths - kept + offset
+            parts.append(np.stack([begin, kept, lefts, targets[starts]]))
             blocks.append(posteriors)
             offset += len(posteriors)
         segments = np.concatenate(parts, axis=1)

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 
 from streamasr.app.alignment import NO_TARGET
-from streamasr.app.train.phonebank import PhoneBank
+from streamasr.app.train.phonebank import LONGEST, PhoneBank
 
 
 def heard(targets: list[int], base: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -52,3 +52,10 @@ def test_a_bank_survives_its_file(tmp_path: Path) -> None:
         (a,), _ = bank.play(sentence, np.random.default_rng(seed))
         (b,), _ = again.play(sentence, np.random.default_rng(seed))
         np.testing.assert_array_equal(a, b)
+
+
+def test_of_a_long_silence_only_the_end_is_kept() -> None:
+    bank = PhoneBank.gather([heard([0] * 40 + [2])])
+    (played,), (length,) = bank.play([np.array([0])], np.random.default_rng(0))
+    assert length == LONGEST
+    assert played[:, 0].tolist() == list(range(40 - LONGEST, 40))
