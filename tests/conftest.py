@@ -42,6 +42,23 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.fixture
+def graph_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The shipped acoustic model with a toy language model, and a cache of its own."""
+    from tests.graphs import add_language_model
+
+    out = tmp_path / "with-lm"
+    out.mkdir()
+    for name in ("bundle.toml", "units.txt", "model.onnx", "weights.safetensors", "pieces.model"):
+        (out / name).symlink_to(DATA.parents[1] / "models" / "en-small" / name)
+    facts = (out / "bundle.toml").read_text()
+    (out / "bundle.toml").unlink()
+    (out / "bundle.toml").write_text(facts)
+    add_language_model(out)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache-home"))
+    return out
+
+
 def noise(samples: int, *, seed: int) -> np.ndarray:
     """Noise whose level wanders: float32 [samples] within -1..1."""
     rng = np.random.default_rng(seed)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamasr.core.events import Event, Final, Partial, SpeechEnded, SpeechStarted
-from streamasr.core.model import ModelFacts
+from streamasr.core.model import Emissions, ModelFacts
 from streamasr.core.stream import Stream, StreamOptions
 from streamasr.core.units import Units
 from streamasr.core.vad import Gate, VadGate
@@ -67,11 +67,11 @@ class ScriptedEngine:
                 return slot
         raise CapacityError(f"all {self.capacity} slots are taken")
 
-    def step(self, batch: Sequence[tuple[int, Samples]]) -> list[NDArray[np.float32]]:
+    def step(self, batch: Sequence[tuple[int, Samples]]) -> list[Emissions]:
         slots = [slot for slot, _ in batch]
         assert len(set(slots)) == len(slots), "a slot appears at most once in a batch"
         self.batches.append(len(batch))
-        return [self._hear(self._ears[slot], samples) for slot, samples in batch]
+        return [Emissions(self._hear(self._ears[slot], samples)) for slot, samples in batch]
 
     def reset(self, slot: int) -> None:
         assert slot in self._ears, "only an open slot can be reset"

@@ -3,7 +3,7 @@
 import numpy as np
 
 from streamasr.core.events import Final, Partial, SpeechEnded, SpeechStarted
-from streamasr.core.model import ModelFacts
+from streamasr.core.model import Emissions, ModelFacts
 from streamasr.core.stream import Stream, StreamOptions
 from streamasr.core.units import Units
 from tests.fakes import silence, tone, tone_gate
@@ -25,7 +25,7 @@ def test_hello_goes_all_the_way_through() -> None:
         while (work := stream.take()) is not None:
             fresh.append(work.fresh)
             best = ANSWERS[steps] if steps < len(ANSWERS) else (0, 0)
-            stream.push(np.log(np.eye(4)[list(best)] * 0.96 + 0.01).astype(np.float32))
+            stream.push(Emissions(np.log(np.eye(4)[list(best)] * 0.96 + 0.01).astype(np.float32)))
             steps += 1
         events += stream.events()
     assert events[0] == SpeechStarted(0, 8000)

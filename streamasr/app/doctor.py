@@ -98,7 +98,8 @@ def check_model(name: str | None) -> Check:
     except BundleError as error:
         return Check("model", Status.FAIL, error.message, error.remedy)
     facts = loaded.facts
-    found = f"{facts.name}, {facts.latency_ms:.0f} ms latency, at {loaded.path}"
+    decoders = "greedy and graph" if loaded.has_language_model else "greedy"
+    found = f"{facts.name}, {facts.latency_ms:.0f} ms latency, {decoders}, at {loaded.path}"
     return Check("model", Status.OK, found)
 
 
@@ -110,7 +111,9 @@ def check_engine(name: str | None, *, clock: Callable[[], float] = time.perf_cou
     from streamasr.edge.engines import open_engine
 
     try:
-        engine = open_engine(bundle.find(name), device="cpu", threads=1, capacity=1)
+        engine = open_engine(
+            bundle.find(name), device="cpu", threads=1, capacity=1, decoder="greedy"
+        )
     except BundleError as error:
         return Check("engine", Status.FAIL, f"not tried: {error.message}", error.remedy)
     slot = engine.open()

@@ -29,7 +29,7 @@ from streamasr.app.wer import Errors, bootstrap_interval, count_errors
 from streamasr.core.events import Final, Partial
 from streamasr.core.features import HOP, SAMPLE_RATE
 from streamasr.core.recognizer import Recognizer
-from streamasr.core.stream import StreamOptions
+from streamasr.core.stream import DecoderName, StreamOptions
 from streamasr.edge.bundle import FACTS_FILE
 from streamasr.edge.engines import open_engine
 from streamasr.errors import MissingExtra
@@ -45,6 +45,7 @@ class Task:
     model: Path
     device: str = "auto"
     engine: str = "auto"
+    decoder: DecoderName = "auto"
     options: StreamOptions = field(default_factory=StreamOptions)
     snr_db: float | None = None
     noise: Path | None = None
@@ -118,7 +119,7 @@ def _decode_list(task: Task, utterances: list[Utterance]) -> list[Decoded]:
 
 
 def _decode_share(task: Task, utterances: list[Utterance]) -> Iterator[Decoded]:
-    engine = open_engine(task.model, device=task.device, kind=task.engine)
+    engine = open_engine(task.model, device=task.device, kind=task.engine, decoder=task.decoder)
     recognizer = Recognizer(engine)
     noises = load_noises(task.noise) if task.noise is not None else []
     for utterance in utterances:

@@ -1,4 +1,15 @@
-"""A search graph and what a path through it says: words, times and confidences."""
+"""The search graph as arrays, and the dials of the search over it.
+
+The graph is what pronunciations and an n-gram make together (`edge.lm.graph` builds it). Its
+*roots* are the histories of the n-gram, numbered first, the empty one as 0. Every other
+state is one phone that sounds, of a word or of a pause, for as long as it lasts. Arcs lead
+into sounding states and take an emission each; *ends* lead back to a root and take none;
+from a root one such step leads on to the root of the shorter history.
+
+Nothing is said of labels: the phone of an arc is that of its goal, a word begins where an
+arc leaves a root, and staying in a state needs no arc. Costs are negative natural
+logarithms. The arrays may be mapped from a file, for nothing here writes to them.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +21,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from streamasr.core.phones import ENTER, LABELS, PHONES, SILENCE, START_WORD, STAY
-from streamasr.errors import ConfigError, MissingExtra
+from streamasr.core.phones import PHONES, SILENCE
+from streamasr.core.units import Speller
+from streamasr.errors import ConfigError
 
 Floats = NDArray[np.float32]
+
+NO_PHONE = 255
+"""The phone of a root."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +44,21 @@ class SearchOptions:
     """For each word that begins."""
     silence_cost: float = 0.0
     """For each emission of silence."""
-    beam: float = 13.0
+    beam: float = 12.0
     max_active: int = 3000
+    lattice_beam: float = 6.0
+    """Readings whose cost is within this of the best are kept for the last choice."""
+    candidates: int = 50
+    """Readings that the last choice looks at."""
+    unit_weight: float = 0.6
+    """Of the sub-word head's log-probability against the cost of a reading; 0 for none."""
     settle: int = 12
     """Emissions that a word must lie back before it counts as stable."""
 
     def __post_init__(self) -> None:
-        if self.acoustic_scale <= 0 or self.beam <= 0 or self.max_active < 1:
-            raise ConfigError("acoustic_scale, beam and max_active must be positive")
+        for name in ("acoustic_scale", "beam", "max_active", "lattice_beam", "candidates"):
+            if not getattr(self, name) > 0:
+                raise ConfigError(f"{name} must be positive, got {getattr(self, name)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,97 +81,76 @@ class Calibration:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SearchGraph:
-    """What all decoders of one model share."""
+    """States, arcs and words; read only."""
 
-    fst: Any = field(repr=False)
-    """kaldifst.StdConstFst over the labels of `core.phones`."""
-    words: tuple[str, ...] = field(repr=False)
-    """Output label n stands for word n - 1."""
-    log_priors: Floats = field(repr=False)
+    phones: NDArray[np.uint8]
+    """The phone of each state, `NO_PHONE` for roots, which come first."""
+    firsts: NDArray[np.uint32]
+    """[states + 1]: where the arcs of each state begin."""
+    goals: NDArray[np.int32]
+    costs: Floats
+    outputs: NDArray[np.int32]
+    """Of an arc, the word that it says, or 0; word n of ``words`` is n."""
+    end_firsts: NDArray[np.uint32]
+    """[states - roots + 1]: where the ends of each state that sounds begin."""
+    end_goals: NDArray[np.int32]
+    end_costs: Floats
+    end_outputs: NDArray[np.int32]
+    shorter: NDArray[np.int32]
+    """[roots]: the root of the shorter history; of the empty one its own."""
+    shorter_costs: Floats
+    finals: Floats
+    """[roots]: cost of ending there."""
+    start: int
+    text: NDArray[np.uint8] = field(repr=False)
+    """All words as UTF-8, one after the other."""
+    text_firsts: NDArray[np.uint32] = field(repr=False)
+    """[words + 1]: where each word begins in ``text``."""
+
+    @property
+    def roots(self) -> int:
+        return len(self.finals)
+
+    @property
+    def arcs(self) -> int:
+        return len(self.goals) + len(self.end_goals) + self.roots
+
+    def word(self, output: int) -> str:
+        begin, end = self.text_firsts[output - 1 : output + 1].tolist()
+        return bytes(self.text[begin:end]).decode()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GraphModel:
+    """What all graph decoders of one model share."""
+
+    graph: SearchGraph
+    log_priors: Floats
     """Of the phones, float32 [phones]."""
+    speller: Speller | None = None
+    """Spells words in units for the last choice, which is not made without it."""
     delay: float = 1.5
     """Emissions by which a phone's emission trails the phone."""
     options: SearchOptions = field(default_factory=SearchOptions)
     calibration: Calibration = field(default_factory=Calibration)
 
-    def scores(self, log_probs: Floats) -> Floats:
-        """Scaled likelihoods [emissions, LABELS] of log posteriors [emissions, phones].
+    def __post_init__(self) -> None:
+        if self.log_priors.shape != (len(PHONES),):
+            raise ConfigError(f"the graph needs {len(PHONES)} log priors of phones")
 
-        The costs of phones and words lie in them, so changing those needs no new graph.
-        """
-        options = self.options
-        scaled = log_probs - options.prior_scale * self.log_priors
-        scaled *= options.acoustic_scale
-        scaled[:, SILENCE] -= options.silence_cost
-        scores = np.empty((len(log_probs), LABELS), np.float32)
-        count = len(PHONES)
-        scores[:, STAY - 1 : STAY - 1 + count] = scaled
-        scores[:, ENTER - 1 : ENTER - 1 + count] = scaled - options.phone_cost
-        scores[:, START_WORD - 1 :] = scaled - options.phone_cost - options.word_cost
-        return scores
-
-    def word(
-        self, output: int, span: tuple[int, int], labels: Sequence[int], heard: Floats
-    ) -> GraphWord:
-        """The word ``output`` of a path whose ``labels`` in ``span`` are its own.
-
-        ``heard`` are the log posteriors [emissions, phones] of the whole path.
-        """
-        start, end = span
-        path = np.asarray(labels[start:end]) - 1
-        posteriors = heard[np.arange(start, end), path % len(PHONES)]
-        phones = np.cumsum(path >= ENTER - 1) - 1
-        means = np.bincount(phones, posteriors) / np.bincount(phones)
-        confidence = self.calibration.confidence(
-            float(posteriors.mean()), float(means.min()), end - start
+    def scores(self, log_probs: NDArray[Any]) -> Floats:
+        """Scaled log likelihoods [emissions, phones] of log posteriors."""
+        scaled = np.asarray(log_probs, np.float32) - np.float32(self.options.prior_scale) * (
+            self.log_priors.astype(np.float32)
         )
-        return GraphWord(
-            self.words[output - 1],
-            max(0.0, start - self.delay),
-            max(0.0, end - self.delay),
-            confidence,
-        )
+        scaled *= np.float32(self.options.acoustic_scale)
+        scaled[:, SILENCE] -= np.float32(self.options.silence_cost)
+        return scaled
 
 
-@dataclass(frozen=True, slots=True)
-class GraphWord:
-    """One word of a reading; times count emissions and are corrected for the delay."""
-
-    text: str
-    start: float
-    end: float
-    confidence: float
-
-
-def word_spans(labels: Sequence[int]) -> list[tuple[int, int]]:
-    """First and past-last emission of each word of a path of input labels."""
-    spans: list[tuple[int, int]] = []
-    begun = -1
-    for at, label in enumerate(labels):
-        is_start = label >= START_WORD
-        if (is_start or label == ENTER + SILENCE) and begun >= 0:
-            spans.append((begun, at))
-            begun = -1
-        if is_start:
-            begun = at
-    if begun >= 0:
-        spans.append((begun, len(labels)))
-    return spans
-
-
-def silence_run(labels: Sequence[int]) -> int:
-    """Emissions of silence that end a path of input labels."""
-    for run, label in enumerate(reversed(labels)):
-        if label not in (STAY + SILENCE, ENTER + SILENCE):
-            return run
-    return len(labels)
-
-
-def import_kaldi() -> tuple[Any, Any]:
-    """The modules kaldi_decoder and kaldifst."""
-    try:
-        import kaldi_decoder
-        import kaldifst
-    except ModuleNotFoundError as error:
-        raise MissingExtra(error.name or "kaldi-decoder", "graph") from None
-    return kaldi_decoder, kaldifst
+def pack_words(words: Sequence[str]) -> tuple[NDArray[np.uint8], NDArray[np.uint32]]:
+    """``text`` and ``text_firsts`` of words."""
+    encoded = [word.encode() for word in words]
+    firsts = np.zeros(len(words) + 1, np.uint32)
+    firsts[1:] = np.cumsum([len(word) for word in encoded])
+    return np.frombuffer(b"".join(encoded), np.uint8), firsts

@@ -1,124 +1,189 @@
-"""The accurate mode: words from phone emissions through a weighted search graph.
+"""Viterbi beam search over a search graph, an emission at a time, remembering rivals.
 
-    decoder = GraphDecoder(graph, rescorer)
-    for phones, units in steps:
-        decoder.push(phones, units)    # decoder.words: the best reading so far
-    decoder.finish()
+    search = GraphSearch(model)
+    search.push(model.scores(log_probs))
+    search.trace(search.best())
 
-Viterbi beam search (kaldi-decoder's FasterDecoder) over a graph of pronunciations and an
-n-gram. Unlike the greedy mode a word may still change while the words after it are heard;
-`GraphDecoder.stable` counts those that are old enough to be shown.
+Any path through a token may go the way of one of its rivals instead, for the difference in
+cost: paths and rivals are the lattice that `core.readings` draws from, so that the last
+choice needs no second search. Of two ways to say the same words only the cheaper is kept,
+with its rivals: a few readings are lost for that, and room is won for more different ones.
+What cannot be reached any more, or only at more than the lattice beam, is dropped every
+`TIDY` emissions.
+
+In a frame the tokens at roots come first. They take their steps from the sounding tokens
+that they came from, so that each step back is one emission.
 """
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from streamasr.core.graph import (
-    Floats,
-    GraphWord,
-    SearchGraph,
-    import_kaldi,
-    silence_run,
-    word_spans,
-)
-from streamasr.core.rescore import Rescorer
+from streamasr.core.graph import Floats, GraphModel
+from streamasr.core.phones import ENTER, SILENCE, START_WORD, STAY
+from streamasr.core.tokens import Frame, Ints, Rivals, Steps, Tokens, compete, spread
+
+TIDY = 16
+MIX = np.uint64(0x9E3779B97F4A7C15)
 
 
-class GraphDecoder:
-    """Searches one utterance; `reset` makes it ready for the next. Not thread-safe."""
+class GraphSearch:
+    """The search of one utterance; `reset` makes it ready for the next."""
 
-    def __init__(self, graph: SearchGraph, rescorer: Rescorer | None = None) -> None:
-        """With a ``rescorer`` the last reading is chosen by both heads of the model."""
-        self._graph = graph
-        self._rescorer = rescorer
-        self._kaldi, self._kaldifst = import_kaldi()
-        options = graph.options
-        config = self._kaldi.FasterDecoderOptions(beam=options.beam, max_active=options.max_active)
-        self._search = self._kaldi.FasterDecoder(graph.fst, config)
+    def __init__(self, model: GraphModel) -> None:
+        self._graph = model.graph
+        self._options = model.options
         self.reset()
 
     def reset(self) -> None:
         """Forget the utterance."""
-        self._search.init_decoding()
-        self.emissions = 0
-        """Emissions seen."""
-        self.words: tuple[GraphWord, ...] = ()
-        """The best reading so far; a word that could still become another is left out."""
-        self.stable = 0
-        """How many of ``words``, from the first, are old enough to be shown."""
-        self.silence_run = 0
-        """Emissions of silence at the end of the best reading."""
-        self._heard: list[Floats] = []
-        self._units: list[Floats] = []
-        self._path: tuple[list[int], list[int], list[tuple[int, int]]] = [], [], []
-
-    def push(self, log_probs: Floats, units: Floats | None = None) -> tuple[GraphWord, ...]:
-        """Take log posteriors [emissions, phones]; returns the stable words so far.
-
-        ``units`` are the other head's log-probabilities [emissions, units]; a rescorer
-        needs them.
-        """
-        if len(log_probs):
-            scores = self._graph.scores(log_probs)
-            self._search.advance_decoding(self._kaldi.DecodableCtc(scores, offset=self.emissions))
-            self.emissions += len(log_probs)
-            self._heard.append(np.asarray(log_probs, np.float32))
-            if units is not None and self._rescorer is not None:
-                self._units.append(np.asarray(units, np.float32))
-            self._trace(is_last=False)
-        return self.words[: self.stable]
-
-    def finish(self) -> tuple[GraphWord, ...]:
-        """End the utterance: the best reading that the language model lets end here."""
-        if self.emissions:
-            self._trace(is_last=True)
-            if self._rescorer is not None and self._units and self.words:
-                units = np.concatenate(self._units)
-                chosen = self._rescorer.choose(self._posteriors(), units)
-                if chosen is not None:
-                    self._read(*chosen, is_last=True)
-        return self.words
-
-    def _posteriors(self) -> Floats:
-        """All log posteriors so far [emissions, phones]."""
-        if len(self._heard) > 1:
-            self._heard = [np.concatenate(self._heard)]
-        return self._heard[0]
-
-    def _trace(self, *, is_last: bool) -> None:
-        """Trace the best path back into words."""
-        found, path = self._search.get_best_path(use_final_probs=is_last)
-        if found:
-            _, labels, outputs, _ = self._kaldifst.get_linear_symbol_sequence(path)
-            self._read(labels, outputs, is_last=is_last)
-
-    def _read(self, labels: list[int], outputs: list[int], *, is_last: bool) -> None:
-        heard = self._posteriors()
-        spans = word_spans(labels)
-        same = self._unchanged(labels, outputs, spans)
-        fresh = zip(outputs[same:], spans[same:], strict=False)
-        self.words = (
-            *self.words[:same],
-            *(self._graph.word(output, span, labels, heard) for output, span in fresh),
+        self.frames: list[Frame] = []
+        self._tidied = 0
+        nothing = np.zeros(1, np.int32)
+        at_start = Tokens(
+            nothing + np.int64(self._graph.start),
+            np.zeros(1, np.float32),
+            np.zeros(1, np.uint64),
+            Steps(nothing, nothing.astype(np.uint8), nothing),
         )
-        self._path = labels, outputs, spans
-        self.silence_run = silence_run(labels)
-        settled = self.emissions if is_last else self.emissions - self._graph.options.settle
-        self.stable = sum(end <= settled for _, end in spans[: len(self.words)])
+        self.tokens, _, _ = compete(self._shorten(at_start), 0.0)
 
-    def _unchanged(
-        self, labels: list[int], outputs: list[int], spans: list[tuple[int, int]]
-    ) -> int:
-        """How many of the words of the last reading stand as they were."""
-        old_labels, old_outputs, old_spans = self._path
-        known = min(len(self.words), len(spans), len(outputs))
-        for index in range(known):
-            span = slice(*spans[index])
-            if (
-                outputs[index] != old_outputs[index]
-                or spans[index] != old_spans[index]
-                or labels[span] != old_labels[span]
-            ):
-                return index
-        return known
+    def push(self, scores: Floats) -> bool:
+        """Take scaled log likelihoods [emissions, phones]; says whether frames were renumbered."""
+        is_tidied = False
+        for row in scores:
+            self._step(row)
+            if len(self.frames) - self._tidied >= TIDY:
+                self._tidy()
+                is_tidied = True
+        return is_tidied
+
+    def best(self) -> int:
+        """The cheapest token."""
+        return int(self.tokens.costs.argmin())
+
+    def endings(self) -> tuple[Ints, Floats]:
+        """Tokens where an utterance may end, with their costs; all where none may."""
+        tokens, graph = self.tokens, self._graph
+        resting = int(np.searchsorted(tokens.states, graph.roots))
+        costs = tokens.costs[:resting] + graph.finals[tokens.states[:resting]]
+        ends = np.flatnonzero(np.isfinite(costs))
+        if len(ends):
+            return ends, costs[ends]
+        return np.arange(len(tokens)), tokens.costs
+
+    # ---- one emission ----
+
+    def _step(self, row: Floats) -> None:
+        options = self._options
+        found = self._advance(row)
+        found.costs -= found.costs.min()
+        near = np.flatnonzero(found.costs < options.beam)
+        if len(near) > options.max_active:
+            cheapest = np.argpartition(found.costs[near], options.max_active)
+            near = near[cheapest[: options.max_active]]
+        found = found[near]
+        _say(found, np.flatnonzero(found.steps.outputs))
+        sounding, to, lost = compete(found, options.lattice_beam)
+        ended = self._shorten(self._end(Tokens.join(sounding, lost)))
+        resting, to_resting, beaten = compete(ended, options.lattice_beam)
+        self.tokens = Tokens.join(resting, sounding)
+        winners = np.concatenate([to_resting, to + np.int32(len(resting))])
+        losers = Tokens.join(beaten, lost)
+        deltas = losers.costs - self.tokens.costs[winners]
+        self.frames.append(Frame(self.tokens.steps, Rivals(winners, deltas, losers.steps)))
+
+    def _advance(self, row: Floats) -> Tokens:
+        """Every way to take one more emission."""
+        graph, tokens = self._graph, self.tokens
+        owners, arcs = spread(graph.firsts, tokens.states)
+        goals = graph.goals[arcs].astype(np.int64)
+        sounds = graph.phones[goals]
+        resting = int(np.searchsorted(tokens.states, graph.roots))
+        leaving = int(np.searchsorted(owners, resting))
+        enter = np.float32(self._options.phone_cost) - row
+        begin = enter + np.float32(self._options.word_cost)
+        begin[SILENCE] = enter[SILENCE]
+        costs = graph.costs[arcs] + tokens.costs[owners]
+        costs[:leaving] += begin[sounds[:leaving]]
+        costs[leaving:] += enter[sounds[leaving:]]
+        labels = sounds + np.uint8(ENTER)
+        labels[:leaving] += np.uint8(START_WORD - ENTER) * (sounds[:leaving] != SILENCE)
+        held = tokens.states[resting:]
+        heard = graph.phones[held]
+        stays = np.arange(resting, len(tokens), dtype=np.int32)
+        return Tokens(
+            np.concatenate([goals, held]),
+            np.concatenate([costs, tokens.costs[resting:] - row[heard]]),
+            np.concatenate([tokens.words[owners], tokens.words[resting:]]),
+            Steps(
+                np.concatenate([owners.astype(np.int32), stays]),
+                np.concatenate([labels, heard + np.uint8(STAY)]),
+                np.concatenate([graph.outputs[arcs], np.zeros(len(held), np.int32)]),
+            ),
+        )
+
+    def _end(self, sounding: Tokens) -> Tokens:
+        """The tokens at roots that words and pauses which end here lead to."""
+        graph = self._graph
+        owners, ends = spread(graph.end_firsts, sounding.states - graph.roots)
+        costs = sounding.costs[owners] + graph.end_costs[ends]
+        near = np.flatnonzero(costs < self._options.beam)
+        owners, ends = owners[near], ends[near]
+        ended = sounding[owners]
+        ended.states = graph.end_goals[ends].astype(np.int64)
+        ended.costs = costs[near]
+        outputs = graph.end_outputs[ends]
+        says = np.flatnonzero(outputs)
+        ended.steps.outputs[says] = outputs[says]
+        _say(ended, says)
+        return ended
+
+    def _shorten(self, resting: Tokens) -> Tokens:
+        """The tokens at roots, and those that go on from there with shorter histories."""
+        graph = self._graph
+        every = last = resting
+        while len(last):
+            shorter = graph.shorter[last.states].astype(np.int64)
+            costs = last.costs + graph.shorter_costs[last.states]
+            going = np.flatnonzero((shorter != last.states) & (costs < self._options.beam))
+            last = last[going]
+            last.states, last.costs = shorter[going], costs[going]
+            every = Tokens.join(every, last)
+        return every
+
+    # ---- tidying ----
+
+    def _tidy(self) -> None:
+        """Drop what no token can be traced back to, and rivals beyond the lattice beam."""
+        extra = np.zeros(len(self.tokens), np.float32)
+        for at in range(len(self.frames) - 1, 0, -1):
+            frame, before = self.frames[at], self.frames[at - 1]
+            rivals = frame.rivals
+            rival_extra = rivals.deltas + extra[rivals.winners]
+            rivals = rivals[rival_extra < self._options.lattice_beam]
+            rival_extra = rival_extra[rival_extra < self._options.lattice_beam]
+            earlier = np.full(len(before.steps.labels), np.inf, np.float32)
+            np.minimum.at(earlier, frame.steps.origins, extra)
+            np.minimum.at(earlier, rivals.steps.origins, rival_extra)
+            kept = np.flatnonzero(np.isfinite(earlier))
+            is_unchanged = len(kept) == len(earlier) and len(rivals) == len(frame.rivals)
+            if is_unchanged and at < self._tidied:
+                break
+            renumbered = np.cumsum(np.isfinite(earlier), dtype=np.int32) - np.int32(1)
+            frame.steps.origins = renumbered[frame.steps.origins]
+            rivals.steps.origins = renumbered[rivals.steps.origins]
+            frame.rivals = rivals
+            before.steps = before.steps[kept]
+            staying = np.isfinite(earlier)[before.rivals.winners]
+            before.rivals = before.rivals[staying]
+            before.rivals.winners = renumbered[before.rivals.winners]
+            extra = earlier[kept]
+        self._tidied = len(self.frames)
+
+
+def _say(tokens: Tokens, rows: NDArray[np.intp]) -> None:
+    """Put the outputs of tokens into their hashes of words."""
+    said = tokens.steps.outputs[rows].astype(np.uint64)
+    tokens.words[rows] = (tokens.words[rows] + said) * MIX

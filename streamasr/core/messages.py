@@ -66,6 +66,7 @@ class Start:
     endpoint_ms: int | None = None
     max_utterance_s: float | None = None
     vad: bool | None = None
+    decoder: str = "auto"
     hotwords: tuple[str, ...] = ()
     grammar: tuple[str, ...] = ()
 
@@ -112,6 +113,8 @@ class Ready:
     latency_ms: float
     """Algorithmic latency of the model."""
     limits: Limits
+    decoder: str = "greedy"
+    """What makes words: greedy or graph."""
     ignored: tuple[str, ...] = ()
     """Fields of ``start`` that this server cannot honour."""
 

@@ -10,11 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
 
 from streamasr.core.features import HOP, SAMPLE_RATE, WINDOW
 from streamasr.core.units import Units
 from streamasr.errors import ConfigError
+
+if TYPE_CHECKING:
+    from streamasr.core.graph import GraphModel
 
 FRAMES_PER_STACK = 4
 """Feature frames that become one row of the convolutions: two strides of two."""
@@ -104,6 +110,15 @@ class ModelConfig:
         return total
 
 
+class Emissions(NamedTuple):
+    """What an engine answers to a step of one stream."""
+
+    units: NDArray[np.float32]
+    """Log-probabilities [outputs_per_step, units]."""
+    phones: NDArray[np.float32] | None = None
+    """Log-probabilities [outputs_per_step, phones], where the model has that head."""
+
+
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
     """What the rest of the program needs to know of a model to stream through it."""
@@ -118,6 +133,8 @@ class ModelFacts:
     """Steps of silence pushed through at the end of an utterance for the last word."""
     sample_rate: int = SAMPLE_RATE
     blank: int = 0
+    graph: GraphModel | None = field(default=None, repr=False)
+    """What the graph decoder searches, where it is loaded."""
 
     @property
     def emission_samples(self) -> int:

@@ -39,6 +39,7 @@ from streamasr.core.messages import (
     Stop,
     WireError,
 )
+from streamasr.core.stream import DECODERS
 
 MAX_ID_LENGTH = 200
 FIELDS = {cls: tuple(f.name for f in fields(cls)) for cls in (*NAMES, Limits, Word)}
@@ -232,6 +233,7 @@ CHECKS: dict[type[Any], dict[str, Check]] = {
         "endpoint_ms": _whole(120, 10_000),
         "max_utterance_s": _number(1, 120),
         "vad": _truth,
+        "decoder": _one_of(*DECODERS),
         "hotwords": _phrases,
         "grammar": _phrases,
     },

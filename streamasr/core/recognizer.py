@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamasr.core.events import Event
-from streamasr.core.model import ModelFacts
+from streamasr.core.model import Emissions, ModelFacts
 from streamasr.core.stream import Stream, StreamOptions
 
 Samples = NDArray[np.float32]
@@ -37,11 +37,10 @@ class Engine(Protocol):
         """Claim a slot with fresh state; raises CapacityError when all are taken."""
         ...
 
-    def step(self, batch: Sequence[tuple[int, Samples]]) -> list[Samples]:
+    def step(self, batch: Sequence[tuple[int, Samples]]) -> list[Emissions]:
         """Advance each slot by one step.
 
-        Each item is (slot, samples [step_samples]); each answer is log-probabilities
-        [outputs_per_step, units]. A slot appears at most once in a batch.
+        Each item is (slot, samples [step_samples]). A slot appears at most once in a batch.
         """
         ...
 
@@ -121,6 +120,6 @@ class RecognizerStream:
         while (work := self._stream.take()) is not None:
             if work.fresh:
                 self._engine.reset(self._slot)
-            (log_probs,) = self._engine.step([(self._slot, work.samples)])
-            self._stream.push(log_probs)
+            (emissions,) = self._engine.step([(self._slot, work.samples)])
+            self._stream.push(emissions)
         return self._stream.events()

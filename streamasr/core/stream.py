@@ -22,20 +22,24 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass
-from typing import assert_never
+from typing import Literal, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
 
+from streamasr.core.decoder import Decoder, GreedyDecoder
 from streamasr.core.endpoint import Evidence, endpoint, endpoint_rules
 from streamasr.core.events import EndReason, Event, Gap, SpeechStarted
 from streamasr.core.features import SAMPLE_RATE
-from streamasr.core.model import ModelFacts
+from streamasr.core.graphdecoder import GraphDecoder
+from streamasr.core.model import Emissions, ModelFacts
 from streamasr.core.utterance import Utterance
 from streamasr.core.vad import Closed, Gate, GateItem, Opened, OpenGate, Speech, VadGate, WebRtcVad
 from streamasr.errors import AudioFormatError, ConfigError, StreamClosed, UsageError
 
 Samples = NDArray[np.float32]
+DecoderName = Literal["auto", "greedy", "graph"]
+DECODERS: tuple[DecoderName, ...] = ("auto", "greedy", "graph")
 
 MS = SAMPLE_RATE // 1000
 
@@ -57,6 +61,8 @@ class StreamOptions:
     """Audio decoded from before the speech that opened the gate."""
     partials: bool = True
     words: bool = True
+    decoder: DecoderName = "auto"
+    """``auto`` is the graph where one is loaded."""
 
     def __post_init__(self) -> None:
         limits: dict[str, tuple[float, float]] = {
@@ -69,6 +75,8 @@ class StreamOptions:
         for name, (low, high) in limits.items():
             if not low <= getattr(self, name) <= high:
                 raise ConfigError(f"{name} must lie in {low}..{high}, got {getattr(self, name)}")
+        if self.decoder not in DECODERS:
+            raise ConfigError(f"decoder must be one of {', '.join(DECODERS)}, got {self.decoder}")
 
     def gate(self) -> Gate:
         if not self.vad:
@@ -118,6 +126,7 @@ class Stream:
         self._facts = facts
         self._options = options = options or StreamOptions()
         self._gate = gate or options.gate()
+        self.decoder = decoder_used(facts, options.decoder)
         self._rules = endpoint_rules(
             trailing_blank=options.trailing_blank_ms * MS,
             max_length=round(options.max_utterance_s * SAMPLE_RATE),
@@ -225,15 +234,15 @@ class Stream:
         self._is_out = self._is_out or work is not None
         return work
 
-    def push(self, log_probs: NDArray[np.float32]) -> None:
-        """The answer to the last `take`: log-probabilities [outputs_per_step, units]."""
+    def push(self, emissions: Emissions) -> None:
+        """The answer to the last `take`."""
         if not self._is_out:
             raise UsageError("push answers a take, and no step is out")
         self._is_out = False
         if self._is_unwanted:
             self._is_unwanted = False
         else:
-            self._decode(log_probs)
+            self._decode(emissions)
         self._advance()
 
     # ---- events out ----
@@ -303,10 +312,17 @@ class Stream:
     def _begin(self, at: int) -> Utterance:
         start = at if self._onset is None else self._onset
         self._onset = None
-        self._open = Utterance(self._facts, self._begun, start=start, origin=at)
+        hop = self._facts.emission_samples
+        self._open = Utterance(self._make_decoder(), hop, self._begun, start=start, origin=at)
         self._begun += 1
         self._events.append(SpeechStarted(self._open.index, start))
         return self._open
+
+    def _make_decoder(self) -> Decoder:
+        facts = self._facts
+        if self.decoder == "graph" and facts.graph is not None:
+            return GraphDecoder(facts.graph)
+        return GreedyDecoder(facts.units, facts.blank)
 
     def _make_work(self, utterance: Utterance) -> None:
         self._ready = Work(self._step, fresh=not utterance.steps)
@@ -314,22 +330,22 @@ class Stream:
         self._step = np.zeros_like(self._step)
         self._filled = 0
 
-    def _decode(self, log_probs: NDArray[np.float32]) -> None:
+    def _decode(self, emissions: Emissions) -> None:
         utterance = self._open
         assert utterance is not None, "a step is out only for an open utterance"
         before = utterance.decoded
         reached = before + len(self._step)
         utterance.decoded = min(reached, utterance.heard)
         self.lag_samples -= utterance.decoded - before
-        grew = utterance.push(log_probs)
+        grew = utterance.push(emissions)
         if grew and self._options.partials:
             self._events.append(utterance.partial(with_words=self._options.words))
         if self._ending is not None:
             return
-        evidence = Evidence(reached - utterance.origin, utterance.blank, bool(utterance.text))
+        evidence = Evidence(reached - utterance.origin, utterance.quiet, bool(utterance.text))
         reason = endpoint(self._rules, evidence)
         if reason == "trailing_blank":
-            self._end(_End(reason, reached - utterance.blank))
+            self._end(_End(reason, reached - utterance.quiet))
         elif reason is not None:
             self._end(_End(reason, reached))
 
@@ -355,3 +371,23 @@ class Stream:
         self._ending = None
         self._tail = 0
         self._filled = 0
+
+
+def decoder_name(text: str) -> DecoderName:
+    """A text as the name of a decoder; raises ConfigError where it is none."""
+    for name in DECODERS:
+        if name == text:
+            return name
+    raise ConfigError(f"decoder must be one of {', '.join(DECODERS)}, got {text}")
+
+
+def decoder_used(facts: ModelFacts, name: DecoderName) -> DecoderName:
+    """What ``auto`` means for a model; raises ConfigError for a graph that is not loaded."""
+    if name == "auto":
+        return "greedy" if facts.graph is None else "graph"
+    if name == "graph" and facts.graph is None:
+        raise ConfigError(
+            f"the graph decoder has no language model loaded for {facts.name}",
+            remedy="use a model with a language model, or --decoder greedy",
+        )
+    return name

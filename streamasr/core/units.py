@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
 
 from streamasr.errors import BundleError
 
@@ -66,3 +68,26 @@ class Units:
                 groups.append([])
             groups[-1].append(index)
         return [g for g in groups if any(self.symbols[ids[i]] != WORD_START for i in g)]
+
+
+class Speller:
+    """Byte-pair encoding by the order of the units, as they were learnt."""
+
+    def __init__(self, units: Units) -> None:
+        self._ids = {symbol: i for i, symbol in enumerate(units.symbols) if i != BLANK}
+        self.spell = lru_cache(maxsize=20_000)(self._spell)
+
+    def _spell(self, word: str) -> tuple[int, ...]:
+        """Unit ids of a word; empty where a letter has no unit."""
+        pieces = [WORD_START, *word]
+        absent = len(self._ids) + 1
+        while len(pieces) > 1:
+            ranks = [self._ids.get(a + b, absent) for a, b in pairwise(pieces)]
+            best = min(ranks)
+            if best == absent:
+                break
+            at = ranks.index(best)
+            pieces[at : at + 2] = [pieces[at] + pieces[at + 1]]
+        if any(piece not in self._ids for piece in pieces):
+            return ()
+        return tuple(self._ids[piece] for piece in pieces)

@@ -5,6 +5,8 @@ units.txt            one unit a line, blank first
 model.onnx           one step of the network, what the CPU engine runs
 weights.safetensors  what the torch engine runs and fine-tuning starts from
 pieces.model         the sentencepiece model behind the units: training alone reads it
+lm/lm.arpa.gz        an n-gram, and
+lm/lexicon.txt.gz    how its words are said: for the graph decoder, where they are there
 CARD.md              data, licences, results, limits
 """
 
@@ -31,6 +33,8 @@ ONNX_FILE = "model.onnx"
 WEIGHTS_FILE = "weights.safetensors"
 PIECES_FILE = "pieces.model"
 CARD_FILE = "CARD.md"
+ARPA_FILE = "lm/lm.arpa.gz"
+LEXICON_FILE = "lm/lexicon.txt.gz"
 FORMAT = 1
 
 
@@ -51,6 +55,11 @@ class Bundle:
     @property
     def weights_file(self) -> Path:
         return self.path / WEIGHTS_FILE
+
+    @property
+    def has_language_model(self) -> bool:
+        """Whether the graph decoder can be used."""
+        return "graph" in self.info
 
 
 def search_path() -> Iterator[Path]:
@@ -129,6 +138,9 @@ def _read_facts(path: Path) -> dict[str, Any]:
     missing = {"format", "name", "model", "audio", "decode", "checksums"} - set(info)
     if missing:
         raise BundleError(f"{file} lacks {', '.join(sorted(missing))}")
+    absent = {ARPA_FILE, LEXICON_FILE} - set(info["checksums"])
+    if "graph" in info and absent:
+        raise BundleError(f"{file} has [graph] but no checksum of {', '.join(sorted(absent))}")
     if info["format"] != FORMAT:
         raise BundleError(
             f"{file} has format {info['format']}", remedy=f"this program reads format {FORMAT}"

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from streamasr.core.events import Event, Final
 from streamasr.core.features import SAMPLE_RATE
+from streamasr.core.model import Emissions
 from streamasr.core.recognizer import Engine
 from streamasr.core.stream import Stream, StreamOptions, Work
 from streamasr.errors import AudioFormatError
@@ -213,9 +214,9 @@ class Lane:
         rate = stream.position / self.taken if self.taken else 0.0
         return stream.lag_samples + self.waiting * rate
 
-    def push(self, log_probs: Samples) -> None:
+    def push(self, emissions: Emissions) -> None:
         assert self._stream is not None
-        self._stream.push(log_probs)
+        self._stream.push(emissions)
 
     def collect(self) -> Delivery | None:
         """What there is to tell the session, or None."""

@@ -37,8 +37,9 @@ from streamasr.core.messages import (
     Start,
     WireError,
 )
+from streamasr.core.model import ModelFacts
 from streamasr.core.protocol import Dialogue, State, encode
-from streamasr.core.stream import StreamOptions
+from streamasr.core.stream import StreamOptions, decoder_name, decoder_used
 from streamasr.core.wavstream import WavDoor
 from streamasr.edge.lane import Delivery, Lane, Statistics
 from streamasr.edge.outbox import Outbox
@@ -171,15 +172,17 @@ class Session:
             self.end("stop")
 
     def _start(self, start: Start) -> None:
-        options = _options(start, self._settings.stream)
+        facts = self._worker.facts
+        assert facts is not None, "the door is shut until the engine is open"
+        options, ignored = _options(start, self._settings.stream, facts)
         door, bytes_per_s = _door(start)
         self._inbox_bytes = int(self._limits.inbox_s * bytes_per_s)
         self._lane = self._worker.lane(door, options, self._take)
-        self._outbox.put(self._ready(start))
+        self._outbox.put(self._ready(start, facts, options, ignored))
 
-    def _ready(self, start: Start) -> Ready:
-        facts = self._worker.facts
-        assert facts is not None, "the door is shut until the engine is open"
+    def _ready(
+        self, start: Start, facts: ModelFacts, options: StreamOptions, ignored: tuple[str, ...]
+    ) -> Ready:
         limits = self._limits
         return Ready(
             session=self.id,
@@ -195,7 +198,8 @@ class Session:
                 idle_s=limits.idle_s,
                 session_s=limits.session_s,
             ),
-            ignored=tuple(name for name in ("hotwords", "grammar") if getattr(start, name)),
+            decoder=options.decoder,
+            ignored=ignored,
         )
 
     def _has_room(self) -> bool:
@@ -314,13 +318,26 @@ class Session:
         )
 
 
-def _options(start: Start, defaults: StreamSettings) -> StreamOptions:
-    """What the client chose, else what the operator set."""
+def _options(
+    start: Start, defaults: StreamSettings, facts: ModelFacts
+) -> tuple[StreamOptions, tuple[str, ...]]:
+    """What the client chose, else what the operator set; and what cannot be honoured."""
+    ignored = [name for name in ("hotwords", "grammar") if getattr(start, name)]
+    decoder = decoder_name(start.decoder)
+    if decoder == "graph" and facts.graph is None:
+        ignored.append("decoder")
+        decoder = "auto"
     chosen: dict[str, Any] = {}
     for name in ("endpoint_ms", "max_utterance_s", "vad"):
         value = getattr(start, name)
         chosen[name] = getattr(defaults, name) if value is None else value
-    return StreamOptions(partials=start.partials, words=start.words, **chosen)
+    options = StreamOptions(
+        partials=start.partials,
+        words=start.words,
+        decoder=decoder_used(facts, decoder),
+        **chosen,
+    )
+    return options, tuple(ignored)
 
 
 def _door(start: Start) -> tuple[AudioDoor | WavDoor, int]:

@@ -48,6 +48,9 @@ class ServerSettings:
     port: int = _setting(2700, "TCP port; 0 takes a free one", low=0, high=65_535)
     model: str = _setting("en-small", "name or folder of the model")
     device: str = _setting("auto", "what runs the model", choices=("auto", "cpu", "cuda"))
+    decoder: str = _setting(
+        "auto", "what makes words of its answers", choices=("auto", "greedy", "graph")
+    )
     threads: int = _setting(1, "CPU threads of the engine", low=1, high=256)
     token_file: str = _setting("", "file of tokens, one a line, plain or as sha256:HEX")
     insecure: bool = _setting(False, "listen beyond this machine without tokens")

@@ -28,10 +28,10 @@ from queue import Empty, SimpleQueue
 
 import numpy as np
 
-from streamasr.core.model import ModelFacts
+from streamasr.core.model import Emissions, ModelFacts
 from streamasr.core.recognizer import Engine
 from streamasr.core.stream import StreamOptions, Work
-from streamasr.edge.lane import Deliver, Delivery, Door, Lane, Samples
+from streamasr.edge.lane import Deliver, Delivery, Door, Lane
 
 log = logging.getLogger(__name__)
 
@@ -177,7 +177,7 @@ class EngineThread:
     ) -> None:
         """Step all as one batch and give each lane its answer."""
         began = self._clock()
-        answers: Sequence[Samples | Exception]
+        answers: Sequence[Emissions | Exception]
         try:
             answers = engine.step([(lane.slot, work.samples) for lane, work in batch])
         except Exception:
@@ -231,7 +231,7 @@ class EngineThread:
             self._loop.call_soon_threadsafe(_resolve, future, error)
 
 
-def _step_alone(engine: Engine, lane: Lane, work: Work) -> Samples | Exception:
+def _step_alone(engine: Engine, lane: Lane, work: Work) -> Emissions | Exception:
     try:
         return engine.step([(lane.slot, work.samples)])[0]
     except Exception as error:

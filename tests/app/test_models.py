@@ -48,15 +48,16 @@ def test_the_table_marks_the_default_and_shows_error_rates(
         "default": True,
         "path": "/m/en-small",
         "bytes": 12_345_678,
+        "decoders": ["greedy", "graph"],
         "wer": {"test-clean": 0.0812},
         "fault": "",
     }
     show([model, model | {"name": "mine", "default": False, "wer": {}}], as_json=False)
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert lines == [
-        ["NAME", "MB", "WER", "PATH"],
-        ["*", "en-small", "12.3", "test-clean", "8.1%", "/m/en-small"],
-        ["mine", "12.3", "-", "/m/en-small"],
+        ["NAME", "MB", "DECODERS", "WER", "PATH"],
+        ["*", "en-small", "12.3", "greedy,", "graph", "test-clean", "8.1%", "/m/en-small"],
+        ["mine", "12.3", "greedy,", "graph", "-", "/m/en-small"],
     ]
 
 

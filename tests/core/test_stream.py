@@ -14,6 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 from streamasr.core.events import Event, Final, Gap, Partial, SpeechEnded, SpeechStarted
+from streamasr.core.model import Emissions
 from streamasr.core.stream import Stream, StreamOptions
 from streamasr.errors import AudioFormatError, ConfigError, StreamClosed, UsageError
 from tests.fakes import (
@@ -145,8 +146,8 @@ def test_streams_that_share_an_engine_equal_each_alone(seed: int) -> None:
                 if work.fresh:
                     engine.reset(slot)
                 batch.append((slot, work.samples))
-        for (slot, _), log_probs in zip(batch, engine.step(batch), strict=True):
-            streams[slot].push(log_probs)
+        for (slot, _), emitted in zip(batch, engine.step(batch), strict=True):
+            streams[slot].push(emitted)
             events[slot] += streams[slot].events()
     assert max(engine.batches) > 1
     for slot, stream in streams.items():
@@ -298,7 +299,7 @@ def test_reset_forgets_the_utterance_and_the_answer_that_is_out() -> None:
     assert rig.stream.events() == [SpeechStarted(0, 0)]
     rig.stream.accept(np.concatenate([tone(0.5, level=0.4), silence(0.5)]))
     assert rig.stream.take() is None, "the old step is still out"
-    rig.stream.push(np.zeros((2, len(FACTS.units)), np.float32))
+    rig.stream.push(Emissions(np.zeros((2, len(FACTS.units)), np.float32)))
     after = rig.pump()
     check_promises([SpeechStarted(0, 0), SpeechEnded(0, 0), *after])
     expected = hear_all(np.concatenate([tone(0.5, level=0.4), silence(0.5)]))
@@ -365,7 +366,7 @@ def test_lag_counts_what_was_heard_and_not_decoded() -> None:
 
 def test_an_answer_nobody_asked_for_is_refused() -> None:
     with pytest.raises(UsageError):
-        new_stream().push(np.zeros((2, 8), np.float32))
+        new_stream().push(Emissions(np.zeros((2, 8), np.float32)))
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])

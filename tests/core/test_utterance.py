@@ -7,9 +7,10 @@ from random import Random
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
+from streamasr.core.decoder import GreedyDecoder
 from streamasr.core.events import Final, SpeechEnded, Word
+from streamasr.core.model import Emissions
 from streamasr.core.utterance import Utterance
 from tests.fakes import FACTS, UNITS
 
@@ -17,14 +18,14 @@ HOP = FACTS.emission_samples
 KA, LO, MI, NA, SPACE = 1, 2, 3, 4, 5
 
 
-def emissions(units: list[int], probability: float = 0.5) -> NDArray[np.float32]:
+def emissions(units: list[int], probability: float = 0.5) -> Emissions:
     out = np.full((len(units), len(UNITS)), 1e-3, np.float32)
     out[np.arange(len(units)), units] = probability
-    return np.log(out)
+    return Emissions(np.log(out))
 
 
 def utterance(heard: int = 100_000) -> Utterance:
-    one = Utterance(FACTS, 7, start=1000, origin=640)
+    one = Utterance(GreedyDecoder(UNITS), HOP, 7, start=1000, origin=640)
     one.heard = heard
     return one
 
@@ -71,7 +72,7 @@ def test_no_word_lies_beyond_the_audio() -> None:
 def test_blank_is_counted_in_samples() -> None:
     one = utterance()
     one.push(emissions([0, 0, KA, 0, 0, 0]))
-    assert one.blank == 3 * HOP
+    assert one.quiet == 3 * HOP
 
 
 @pytest.mark.parametrize("seed", range(20))

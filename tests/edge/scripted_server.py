@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamasr.app.commands.serve import WEB
+from streamasr.core.model import Emissions
 from streamasr.core.recognizer import Engine
 from streamasr.edge.pages import demo_routes
 from streamasr.edge.server import run
@@ -29,7 +30,7 @@ class SlowEngine(ScriptedEngine):
 
     delay_s = float(os.environ.get("SCRIPTED_STEP_S", "0"))
 
-    def step(self, batch: Sequence[tuple[int, NDArray[np.float32]]]) -> list[NDArray[np.float32]]:
+    def step(self, batch: Sequence[tuple[int, NDArray[np.float32]]]) -> list[Emissions]:
         if self.delay_s and any(is_audible(samples) for _, samples in batch):
             time.sleep(self.delay_s)
         return super().step(batch)

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as open_websocket
 from websockets.exceptions import ConnectionClosed
 
 from streamasr.core.events import Final
 from streamasr.core.messages import ERRORS
+from streamasr.core.model import Emissions
 from streamasr.core.stream import StreamOptions
 from streamasr.edge.client import connect, transcribe
 from streamasr.edge.lane import Samples
@@ -175,7 +175,7 @@ async def test_a_failure_of_ours_is_told_without_its_details(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     class Broken(ScriptedEngine):
-        def step(self, batch: Sequence[tuple[int, Samples]]) -> list[NDArray[np.float32]]:
+        def step(self, batch: Sequence[tuple[int, Samples]]) -> list[Emissions]:
             if any(np.abs(samples).max() > 0 for _, samples in batch):
                 raise RuntimeError("the secret of the house")
             return super().step(batch)
@@ -238,7 +238,7 @@ class Held(ScriptedEngine):
         self.gate = threading.Event()
         self.gate.set()
 
-    def step(self, batch: Sequence[tuple[int, Samples]]) -> list[NDArray[np.float32]]:
+    def step(self, batch: Sequence[tuple[int, Samples]]) -> list[Emissions]:
         assert self.gate.wait(20)
         return super().step(batch)
 

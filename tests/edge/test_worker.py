@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator, Sequence
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from streamasr.core.audio import AudioDoor
 from streamasr.core.events import Event, Final
+from streamasr.core.model import Emissions
 from streamasr.core.recognizer import Engine, Recognizer
 from streamasr.core.stream import StreamOptions
 from streamasr.edge.lane import Delivery, Lane, Samples
@@ -83,7 +83,7 @@ async def test_the_engine_is_opened_and_stepped_in_one_thread_off_the_loop() -> 
     threads = set()
 
     class Watched(ScriptedEngine):
-        def step(self, batch: Sequence[tuple[int, Samples]]) -> list[NDArray[np.float32]]:
+        def step(self, batch: Sequence[tuple[int, Samples]]) -> list[Emissions]:
             threads.add(threading.get_ident())
             return super().step(batch)
 
@@ -205,7 +205,7 @@ async def test_a_lane_that_fails_ends_alone(worker: EngineThread, engine: Script
 
 async def test_a_step_that_fails_ends_only_the_stream_that_caused_it() -> None:
     class Picky(ScriptedEngine):
-        def step(self, batch: Sequence[tuple[int, Samples]]) -> list[NDArray[np.float32]]:
+        def step(self, batch: Sequence[tuple[int, Samples]]) -> list[Emissions]:
             if any(float(np.abs(samples).max()) > 0.9 for _, samples in batch):
                 raise ValueError("too loud for me")
             return super().step(batch)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from streamasr.app.live import LiveLine
-from streamasr.app.options import Device, DeviceOption, ModelOption
+from streamasr.app.options import DecoderChoice, DecoderOption, Device, DeviceOption, ModelOption
 from streamasr.app.table import print_table
 from streamasr.errors import UsageError
 
@@ -58,6 +58,7 @@ def eval(
         bool, typer.Option("--record", help="Keep the figures in the model's bundle.toml.")
     ] = False,
     model: ModelOption = None,
+    decoder: DecoderOption = DecoderChoice.AUTO,
     device: DeviceOption = Device.AUTO,
 ) -> None:
     """Measure a model's word error rate on a folder of speech.
@@ -91,7 +92,7 @@ def eval(
     if not utterances:
         raise UsageError(f"nothing to decode in {folder}", remedy="check --split")
     path = bundle.find(model)
-    task = Task(path, device=device.value, snr_db=snr, noise=noise)
+    task = Task(path, device=device.value, decoder=decoder.value, snr_db=snr, noise=noise)
     results = list(watched(decode_all(task, utterances, jobs=jobs), len(utterances)))
     if out is not None:
         write_hypotheses(results, out)

@@ -8,7 +8,15 @@ from typing import Annotated
 
 import typer
 
-from streamasr.app.options import Device, DeviceOption, ModelOption, ThreadsOption, open_model
+from streamasr.app.options import (
+    DecoderChoice,
+    DecoderOption,
+    Device,
+    DeviceOption,
+    ModelOption,
+    ThreadsOption,
+    open_model,
+)
 
 
 class MicFormat(StrEnum):
@@ -39,6 +47,7 @@ def mic(
         MicFormat, typer.Option("--format", "-f", help="Lines of text, or events as JSON.")
     ] = MicFormat.TEXT,
     model: ModelOption = None,
+    decoder: DecoderOption = DecoderChoice.AUTO,
     device: DeviceOption = Device.AUTO,
     threads: ThreadsOption = 1,
 ) -> None:
@@ -59,7 +68,7 @@ def mic(
     from streamasr.edge.microphone import Microphone
     from streamasr.edge.portaudio import libraries_apart
 
-    engine = open_model(model, device=device, threads=threads)
+    engine = open_model(model, device=device, threads=threads, decoder=decoder)
     with (
         libraries_apart() as err,
         Microphone(input) as microphone,

@@ -44,9 +44,10 @@ def describe(path: Path) -> dict[str, Any]:
         "name": path.name,
         "default": path.name == bundle.DEFAULT_MODEL,
         "path": str(path.resolve()),
-        "bytes": sum(file.stat().st_size for file in path.iterdir() if file.is_file()),
+        "bytes": sum(file.stat().st_size for file in path.rglob("*") if file.is_file()),
         "wer": {},
         "latency_ms": None,
+        "decoders": ["greedy"],
         "fault": "",
     }
     try:
@@ -55,6 +56,7 @@ def describe(path: Path) -> dict[str, Any]:
         return facts | {"fault": str(error)}
     return facts | {
         "latency_ms": loaded.facts.latency_ms,
+        "decoders": ["greedy", "graph"] if loaded.has_language_model else ["greedy"],
         "wer": word_error_rates(loaded.info),
     }
 
@@ -79,7 +81,9 @@ def show(found: list[dict[str, Any]], *, as_json: bool) -> None:
             file=sys.stderr,
         )
     else:
-        print_table(("", "NAME", "MB", "WER", "PATH"), [_row(m) for m in found], right={2})
+        print_table(
+            ("", "NAME", "MB", "DECODERS", "WER", "PATH"), [_row(m) for m in found], right={2}
+        )
 
 
 def _row(model: dict[str, Any]) -> tuple[str, ...]:
@@ -89,6 +93,7 @@ def _row(model: dict[str, Any]) -> tuple[str, ...]:
         "*" if model["default"] else "",
         model["name"],
         f"{model['bytes'] / 1e6:.1f}",
+        ", ".join(model["decoders"]),
         f"damaged: {model['fault']}" if model["fault"] else rates or "-",
         model["path"],
     )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from streamasr.app.logs import set_up_logging
-from streamasr.app.options import Device
+from streamasr.app.options import DecoderChoice, Device
 
 if TYPE_CHECKING:
     from streamasr.core.recognizer import Engine
@@ -35,6 +35,10 @@ def serve(
     ] = None,
     device: Annotated[
         Device | None, typer.Option("--device", help="What runs the model.  [auto]")
+    ] = None,
+    decoder: Annotated[
+        DecoderChoice | None,
+        typer.Option("--decoder", help="greedy, graph, or auto: what the model has.  [auto]"),
     ] = None,
     threads: Annotated[
         int | None, typer.Option("--threads", help="CPU threads of the engine.  [1]")
@@ -79,6 +83,7 @@ def serve(
         "server.port": port,
         "server.model": model,
         "server.device": device and device.value,
+        "server.decoder": decoder and decoder.value,
         "server.threads": threads,
         "limits.sessions": max_sessions,
         "server.token_file": _text(token_file),
@@ -96,6 +101,7 @@ def opener(settings: Settings) -> Callable[[], Engine]:
     """What opens the engine of these settings; called in the engine's own thread."""
 
     def open_it() -> Engine:
+        from streamasr.core.stream import decoder_name
         from streamasr.edge.bundle import find
         from streamasr.edge.engines import open_engine
 
@@ -105,6 +111,7 @@ def opener(settings: Settings) -> Callable[[], Engine]:
             device=server.device,
             threads=server.threads,
             capacity=settings.limits.sessions,
+            decoder=decoder_name(server.decoder),
         )
 
     return open_it

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from streamasr.app.formats import Format
-from streamasr.app.options import Device, DeviceOption, ModelOption, ThreadsOption, open_model
+from streamasr.app.options import (
+    DecoderChoice,
+    DecoderOption,
+    Device,
+    DeviceOption,
+    ModelOption,
+    ThreadsOption,
+    open_model,
+)
 from streamasr.errors import UsageError
 
 if TYPE_CHECKING:
@@ -41,6 +49,7 @@ def transcribe(
         int | None, typer.Option("--channels", help="Channels of raw audio; 1 by default.")
     ] = None,
     model: ModelOption = None,
+    decoder: DecoderOption = DecoderChoice.AUTO,
     device: DeviceOption = Device.AUTO,
     threads: ThreadsOption = 1,
 ) -> None:
@@ -62,7 +71,7 @@ def transcribe(
 
     raw = raw_format(rate, encoding, channels)
     check_names(files, format, output_dir)
-    engine = open_model(model, device=device, threads=threads)
+    engine = open_model(model, device=device, threads=threads, decoder=decoder)
     job = Job(engine, format, standard_display(), output_dir, realtime=realtime, raw=raw)
     if not job.run(files):
         raise typer.Exit(1)

@@ -13,12 +13,12 @@ from pathlib import Path
 
 from streamasr.app.lm.arpa import read_arpa, write_arpa
 from streamasr.app.lm.estimate import choose_words, count, estimate
-from streamasr.app.lm.graph import build_graph
 from streamasr.app.lm.lexicon import Lexicon, read_cmudict, read_lexicon, write_lexicon
 from streamasr.app.lm.ngram import SPECIAL, perplexity
 from streamasr.app.lm.prune import prune
 from streamasr.app.lm.sentences import HeldOut, read_sentences, spoken_words
 from streamasr.app.lm.spelling import Speller
+from streamasr.edge.lm.graph import build_graph
 from streamasr.errors import ConfigError
 
 ARPA_FILE = "lm.arpa.gz"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from streamasr.core.recognizer import Engine, Recognizer
+from streamasr.core.stream import DECODERS, DecoderName
 from streamasr.edge.bundle import find, load
 from streamasr.errors import MissingExtra, UsageError
 
@@ -12,18 +14,33 @@ DEVICES = ("auto", "cpu", "cuda")
 
 
 def open_engine(
-    path: Path, *, device: str = "auto", threads: int = 1, capacity: int = 1, kind: str = "auto"
+    path: Path,
+    *,
+    device: str = "auto",
+    threads: int = 1,
+    capacity: int = 1,
+    kind: str = "auto",
+    decoder: DecoderName = "auto",
 ) -> Engine:
     """Load a bundle into an engine.
+
+    With ``decoder`` "graph", or "auto" where the bundle has a language model, that is
+    loaded too, and streams use it unless they choose otherwise.
 
     ``kind`` is "onnx", "torch" or "auto": torch where its GPU is asked for, or is there
     and device is "auto"; ONNX Runtime otherwise.
     """
     if device not in DEVICES:
         raise UsageError(f"unknown device {device!r}", remedy=f"one of {', '.join(DEVICES)}")
+    if decoder not in DECODERS:
+        raise UsageError(f"unknown decoder {decoder!r}", remedy=f"one of {', '.join(DECODERS)}")
     if threads < 1 or capacity < 1:
         raise UsageError(f"threads and capacity are at least 1, got {threads} and {capacity}")
     bundle = load(path)
+    if decoder == "graph" or (decoder == "auto" and bundle.has_language_model):
+        from streamasr.edge.lm.compile import load_graph
+
+        bundle = replace(bundle, facts=replace(bundle.facts, graph=load_graph(bundle)))
     if kind == "auto":
         kind = "torch" if device == "cuda" or (device == "auto" and _has_gpu()) else "onnx"
     if kind == "onnx":
@@ -42,13 +59,20 @@ def open_engine(
 
 
 def load_recognizer(
-    model: str | None = None, *, device: str = "auto", threads: int = 1, capacity: int = 1
+    model: str | None = None,
+    *,
+    device: str = "auto",
+    threads: int = 1,
+    capacity: int = 1,
+    decoder: DecoderName = "auto",
 ) -> Recognizer:
     """Open a model by name or folder, the default one if none is named.
 
     ``capacity`` bounds how many streams may be open at once.
     """
-    engine = open_engine(find(model), device=device, threads=threads, capacity=capacity)
+    engine = open_engine(
+        find(model), device=device, threads=threads, capacity=capacity, decoder=decoder
+    )
     return Recognizer(engine)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from streamasr.core.model import ModelFacts
+from streamasr.core.model import Emissions, ModelFacts
 from streamasr.edge.bundle import Bundle
 from streamasr.edge.engines.base import SlottedEngine
 from streamasr.errors import BundleError
@@ -40,7 +40,7 @@ class OnnxEngine(SlottedEngine):
         except Exception as error:  # onnxruntime raises a dozen private kinds
             raise BundleError(f"{bundle.path.name}: model.onnx cannot run: {error}") from error
         facts = bundle.facts
-        _check_shapes(self._session, facts, bundle.path.name)
+        _check_shapes(self._session, facts, bundle.config.phones, bundle.path.name)
         self.facts: ModelFacts = facts
         self.device = "cpu"
         rows = min(capacity, MAX_BATCH)
@@ -49,20 +49,22 @@ class OnnxEngine(SlottedEngine):
         self._state = np.zeros((rows, facts.state_size), np.float32)
         self._new_state = np.zeros((rows, facts.state_size), np.float32)
         self._units = np.zeros((rows, facts.outputs_per_step, len(facts.units)), np.float32)
+        phones = bundle.config.phones
+        self._phones = np.zeros((rows, facts.outputs_per_step, phones), np.float32)
         self._binding = self._session.io_binding()
         self._bound = 0
 
     def reset(self, slot: int) -> None:
         self._slab[slot] = 0.0
 
-    def step(self, batch: Sequence[tuple[int, Floats]]) -> list[Floats]:
+    def step(self, batch: Sequence[tuple[int, Floats]]) -> list[Emissions]:
         """See `core.recognizer.Engine.step`; answers are copies that the caller owns."""
-        answers: list[Floats] = []
+        answers: list[Emissions] = []
         for start in range(0, len(batch), len(self._samples)):
             answers += self._run(batch[start : start + len(self._samples)])
         return answers
 
-    def _run(self, batch: Sequence[tuple[int, Floats]]) -> list[Floats]:
+    def _run(self, batch: Sequence[tuple[int, Floats]]) -> list[Emissions]:
         count = len(batch)
         slots = [slot for slot, _ in batch]
         for row, (_, samples) in enumerate(batch):
@@ -72,7 +74,11 @@ class OnnxEngine(SlottedEngine):
             self._bind(count)
         self._session.run_with_iobinding(self._binding)
         self._slab[slots] = self._new_state[:count]
-        return list(self._units[:count].copy())
+        units = self._units[:count].copy()
+        if not self._phones.size:
+            return [Emissions(row) for row in units]
+        phones = self._phones[:count].copy()
+        return [Emissions(*rows) for rows in zip(units, phones, strict=True)]
 
     def _bind(self, count: int) -> None:
         """Point the graph's inputs and outputs at the first ``count`` rows."""
@@ -81,14 +87,19 @@ class OnnxEngine(SlottedEngine):
             (bind_input, "samples", self._samples),
             (bind_input, "state", self._state),
             (bind_output, "units", self._units),
+            (bind_output, "phones", self._phones),
             (bind_output, "new_state", self._new_state),
         ):
             rows = buffer[:count]
+            if not rows.size:
+                continue
             bind(name, "cpu", 0, np.float32, rows.shape, rows.ctypes.data)
         self._bound = count
 
 
-def _check_shapes(session: onnxruntime.InferenceSession, facts: ModelFacts, name: str) -> None:
+def _check_shapes(
+    session: onnxruntime.InferenceSession, facts: ModelFacts, phones: int, name: str
+) -> None:
     """Refuse a graph that does not fit the facts beside it."""
     found = {v.name: v.shape[1:] for v in [*session.get_inputs(), *session.get_outputs()]}
     expected = {
@@ -97,6 +108,8 @@ def _check_shapes(session: onnxruntime.InferenceSession, facts: ModelFacts, name
         "units": [facts.outputs_per_step, len(facts.units)],
         "new_state": [facts.state_size],
     }
+    if phones:
+        expected["phones"] = [facts.outputs_per_step, phones]
     for tensor, shape in expected.items():
         if found.get(tensor) != shape:
             raise BundleError(

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 
+from streamasr.core.model import Emissions
 from streamasr.core.network import AcousticModel
 from streamasr.edge.bundle import Bundle
 from streamasr.edge.engines.base import SlottedEngine
@@ -44,7 +45,7 @@ class TorchEngine(SlottedEngine):
         self._slab[slot].zero_()
 
     @torch.inference_mode()
-    def step(self, batch: Sequence[tuple[int, Floats]]) -> list[Floats]:
+    def step(self, batch: Sequence[tuple[int, Floats]]) -> list[Emissions]:
         """See `core.recognizer.Engine.step`: one upload, one download."""
         if not batch:
             return []
@@ -52,4 +53,8 @@ class TorchEngine(SlottedEngine):
         samples = torch.from_numpy(np.stack([s for _, s in batch])).to(self.device)
         emissions = self._model(samples, self._slab[slots])
         self._slab[slots] = emissions.state
-        return list(emissions.units.cpu().numpy())
+        units = emissions.units.cpu().numpy()
+        if emissions.phones is None:
+            return [Emissions(row) for row in units]
+        phones = emissions.phones.cpu().numpy()
+        return [Emissions(*rows) for rows in zip(units, phones, strict=True)]

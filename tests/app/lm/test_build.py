@@ -5,7 +5,6 @@ from pathlib import Path
 import kaldifst
 import pytest
 
-from streamasr.app.lm.arpa import read_arpa
 from streamasr.app.lm.build import (
     ARPA_FILE,
     LEXICON_FILE,
@@ -13,7 +12,8 @@ from streamasr.app.lm.build import (
     build_language,
     compile_language,
 )
-from streamasr.app.lm.lexicon import read_lexicon
+from streamasr.edge.lm.arpa import read_arpa
+from streamasr.edge.lm.lexicon import read_lexicon
 from streamasr.errors import ConfigError
 
 DICTIONARY = """\

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from streamasr.app.lm.estimate import choose_words, count, discount, estimate
-from streamasr.app.lm.ngram import SPECIAL, START, NGram, join_ids
 from streamasr.app.lm.prune import sums
+from streamasr.edge.lm.ngram import SPECIAL, START, NGram, join_ids
 from streamasr.errors import ConfigError
 
 TINY = [["a", "b"], ["a", "b"], ["a", "c"]]

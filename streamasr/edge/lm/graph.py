@@ -21,10 +21,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from streamasr.app.lm.arcs import ArcList, Graph
-from streamasr.app.lm.lexicon import Phones
-from streamasr.app.lm.ngram import END, SPECIAL, START, Keys, NGram
 from streamasr.core.phones import ENTER, PHONE_IDS, PHONES, SILENCE, START_WORD, STAY
+from streamasr.edge.lm.arcs import ArcList, Graph
+from streamasr.edge.lm.lexicon import Phones
+from streamasr.edge.lm.ngram import END, SPECIAL, START, Keys, NGram
 from streamasr.errors import ConfigError
 
 Ints = NDArray[np.int64]

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from streamasr.app.lm.estimate import count, estimate
-from streamasr.app.lm.graph import build_graph
-from streamasr.app.lm.lexicon import Lexicon
-from streamasr.app.lm.ngram import END, SPECIAL, START, NGram, join_ids, split_keys
 from streamasr.core.phones import ENTER, LABELS, PHONE_IDS, PHONES, START_WORD, STAY
+from streamasr.edge.lm.graph import build_graph
+from streamasr.edge.lm.lexicon import Lexicon
+from streamasr.edge.lm.ngram import END, SPECIAL, START, NGram, join_ids, split_keys
 from streamasr.errors import ConfigError
 
 LEXICON: Lexicon = {

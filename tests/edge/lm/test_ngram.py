@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from streamasr.app.lm.estimate import count, estimate
-from streamasr.app.lm.ngram import SPECIAL, NGram, Order, join_ids, perplexity, split_keys
+from streamasr.edge.lm.ngram import SPECIAL, NGram, Order, join_ids, perplexity, split_keys
 from streamasr.errors import ConfigError
 
 WORDS = (*SPECIAL, "a", "b")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from streamasr.app.lm.lexicon import read_cmudict, read_lexicon, write_lexicon
+from streamasr.edge.lm.lexicon import read_cmudict, read_lexicon, write_lexicon
 from streamasr.errors import BundleError, ConfigError
 
 CMU = """\

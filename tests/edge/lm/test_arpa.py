@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from streamasr.app.lm.arpa import read_arpa, write_arpa
 from streamasr.app.lm.estimate import count, estimate
-from streamasr.app.lm.ngram import SPECIAL
+from streamasr.edge.lm.arpa import read_arpa, write_arpa
+from streamasr.edge.lm.ngram import SPECIAL
 from streamasr.errors import BundleError
 from tests.app.lm.test_estimate import babble
 

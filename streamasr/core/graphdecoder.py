@@ -1,0 +1,140 @@
+"""The accurate mode: words from both heads of the model through a search graph.
+
+    decoder = GraphDecoder(model)
+    for emissions in steps:
+        decoder.push(emissions)    # decoder.text: the words that are old enough to be shown
+    decoder.finish()
+
+While an utterance is open its best reading may still change; a word is shown once it lies
+`SearchOptions.settle` emissions back, and is then rarely taken back. The end corrects it
+where both heads together prefer another reading.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from streamasr.core.decoder import DecodedWord
+from streamasr.core.graph import Floats, GraphModel
+from streamasr.core.graphsearch import GraphSearch
+from streamasr.core.model import Emissions
+from streamasr.core.phones import ENTER, PHONES, SILENCE, START_WORD, STAY
+from streamasr.core.readings import Path, best_readings
+from streamasr.core.rescore import choose
+
+Span = tuple[int, int]
+
+
+class GraphDecoder:
+    """Decodes one utterance; see `core.decoder.Decoder`."""
+
+    def __init__(self, model: GraphModel) -> None:
+        self._model = model
+        self._search = GraphSearch(model)
+        self._path = Path()
+        self._phones: list[Floats] = []
+        self._units: list[Floats] = []
+        self._shown: tuple[int, ...] = ()
+        self._is_finished = False
+        self.text = ""
+        self.quiet = 0
+
+    def push(self, emissions: Emissions) -> bool:
+        phones = emissions.phones
+        assert phones is not None, "a graph is only loaded for a model with a phone head"
+        if not len(phones):
+            return False
+        self._phones.append(phones)
+        self._units.append(emissions.units)
+        if self._search.push(self._model.scores(phones)):
+            self._path.forget()
+        self._path.follow(self._search.frames, self._search.best())
+        self.quiet = silence_run(self._path.labels)
+        return self._show()
+
+    def finish(self) -> None:
+        """Take the best reading by both heads of those that may end here."""
+        self._is_finished = True
+        if not self._phones:
+            return
+        options = self._model.options
+        readings = list(
+            best_readings(
+                self._search.frames,
+                *self._search.endings(),
+                within=options.lattice_beam,
+                most=options.candidates,
+            )
+        )
+        path = choose(self._model, readings, np.concatenate(self._units))
+        if path is not None:
+            self._path = path
+        self._show()
+
+    def words(self) -> tuple[DecodedWord, ...]:
+        """The words of the text, with times corrected for the delay of the phone head."""
+        if not self._shown:
+            return ()
+        heard = np.concatenate(self._phones)
+        spans = word_spans(self._path.labels)
+        pairs = zip(self._shown, spans, strict=False)
+        return tuple(self._word(output, span, heard) for output, span in pairs)
+
+    def _show(self) -> bool:
+        """Bring the text up to date; says whether it grew."""
+        outputs, spans = self._path.words, word_spans(self._path.labels)
+        settled = len(self._path.labels)
+        if not self._is_finished:
+            settled -= self._model.options.settle
+        stable = sum(end <= settled for _, end in spans[: len(outputs)])
+        shown = outputs[:stable]
+        if shown == self._shown:
+            return False
+        grew = len(shown) > len(self._shown)
+        if grew or self._is_finished:
+            self._shown = shown
+            self.text = " ".join(self._model.graph.word(output) for output in shown)
+        return grew
+
+    def _word(self, output: int, span: Span, heard: Floats) -> DecodedWord:
+        start, end = span
+        path = np.asarray(self._path.labels[start:end]) - STAY
+        posteriors = heard[np.arange(start, end), path % len(PHONES)]
+        phones = np.cumsum(path >= ENTER - STAY) - 1
+        means = np.bincount(phones, posteriors) / np.bincount(phones)
+        confidence = self._model.calibration.confidence(
+            float(posteriors.mean()), float(means.min()), end - start
+        )
+        delay = self._model.delay
+        return DecodedWord(
+            self._model.graph.word(output),
+            max(0.0, start - delay),
+            max(0.0, end - delay),
+            confidence,
+        )
+
+
+def word_spans(labels: Sequence[int]) -> list[Span]:
+    """First and past-last emission of each word of a path's labels."""
+    spans: list[Span] = []
+    begun = -1
+    for at, label in enumerate(labels):
+        is_start = label >= START_WORD
+        if (is_start or label == ENTER + SILENCE) and begun >= 0:
+            spans.append((begun, at))
+            begun = -1
+        if is_start:
+            begun = at
+    if begun >= 0:
+        spans.append((begun, len(labels)))
+    return spans
+
+
+def silence_run(labels: Sequence[int]) -> int:
+    """Emissions of silence that end a path's labels."""
+    for run, label in enumerate(reversed(labels)):
+        if label not in (STAY + SILENCE, ENTER + SILENCE):
+            return run
+    return len(labels)

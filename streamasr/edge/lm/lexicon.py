@@ -1,0 +1,73 @@
+"""Pronunciations: the CMU dictionary's, and a lexicon file of our own.
+
+The dictionary (Carnegie Mellon University, a BSD licence whose notice must go with what
+is made of it) has no stress here; a word may have several pronunciations, the common
+one first.
+"""
+
+from __future__ import annotations
+
+import gzip
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from streamasr.core.phones import PHONE_IDS
+from streamasr.errors import BundleError, ConfigError, MissingExtra
+
+Phones = tuple[str, ...]
+Lexicon = dict[str, list[Phones]]
+_WORD = re.compile(r"[a-z']*[a-z][a-z']*")
+
+
+def read_cmudict(file: Path | None = None) -> Lexicon:
+    """Read a dictionary in CMU's format; by default the one that pocketsphinx carries."""
+    if file is None:
+        try:
+            import pocketsphinx
+        except ModuleNotFoundError as error:
+            raise MissingExtra(error.name or "pocketsphinx", "train") from None
+        file = Path(pocketsphinx.get_model_path()) / "en-us" / "cmudict-en-us.dict"
+    return read_lexicon(file)
+
+
+def read_lexicon(file: Path) -> Lexicon:
+    """Read "word P1 P2 ..." lines; variants are "word(2)" or the word again.
+
+    Words that `app.text.normalise` could not give are left out, and stress digits too.
+    """
+    try:
+        opened = gzip.open if file.suffix == ".gz" else open
+        with opened(file, "rt", encoding="utf-8") as lines:
+            return _parse(lines)
+    except FileNotFoundError:
+        raise ConfigError(f"no such dictionary: {file}") from None
+    except (UnicodeDecodeError, OSError, KeyError) as error:
+        raise BundleError(f"{file} is no pronunciation dictionary: {error}") from None
+
+
+def _parse(lines: Iterable[str]) -> Lexicon:
+    lexicon: Lexicon = {}
+    for line in lines:
+        if line.startswith(";;;") or not line.strip():
+            continue
+        label, *phones = line.partition("#")[0].split()
+        word = label.partition("(")[0].lower()
+        found = tuple(phone.rstrip("012") for phone in phones)
+        unknown = [phone for phone in found if phone not in PHONE_IDS]
+        if unknown:
+            raise KeyError(f"unknown phone {unknown[0]} in {line.strip()!r}")
+        if found and _WORD.fullmatch(word):
+            known = lexicon.setdefault(word, [])
+            if found not in known:
+                known.append(found)
+    return lexicon
+
+
+def write_lexicon(lexicon: Mapping[str, Iterable[Phones]], file: Path) -> None:
+    """Write a lexicon, one pronunciation a line; .gz is compressed reproducibly."""
+    lines = [f"{word} {' '.join(phones)}\n" for word in sorted(lexicon) for phones in lexicon[word]]
+    data = "".join(lines).encode()
+    partial = file.with_name(file.name + ".partial")
+    partial.write_bytes(gzip.compress(data, 9, mtime=0) if file.suffix == ".gz" else data)
+    partial.rename(file)

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from streamasr.core.graph import GraphModel
+from streamasr.core.graphdecoder import GraphDecoder, silence_run, word_spans
+from streamasr.core.model import Emissions
+from streamasr.core.phones import ENTER, PHONE_IDS, SILENCE, START_WORD, STAY
+from tests.graphs import SPOKEN, emissions, muddle, phones, toy_model, units
+
+ROWS = len(SPOKEN.split())
+WIDE = {"beam": 30.0, "lattice_beam": 25.0}
+
+
+def decode(model: GraphModel, heard: Emissions, size: int = ROWS) -> GraphDecoder:
+    assert heard.phones is not None
+    decoder = GraphDecoder(model)
+    for start in range(0, len(heard.units), size):
+        part = slice(start, start + size)
+        decoder.push(Emissions(heard.units[part], heard.phones[part]))
+    decoder.finish()
+    return decoder
+
+
+def test_a_sentence_with_its_times() -> None:
+    model = toy_model(unit_weight=0.0)
+    decoder = decode(model, emissions())
+    assert decoder.text == "turn on the light"
+    assert decoder.quiet == 10
+    words = decoder.words()
+    assert [word.text for word in words] == ["turn", "on", "the", "light"]
+    assert [(w.start + model.delay, w.end + model.delay) for w in words] == [
+        (2, 6), (6, 8), (8, 10), (10, 15),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7])
+@pytest.mark.parametrize("seed", range(3))
+def test_any_cutting_gives_the_same(size: int, seed: int) -> None:
+    heard = Emissions(units("turn off the light", ROWS), muddle(SPOKEN, seed))
+    whole, cut = (decode(toy_model(**WIDE), heard, size) for size in (ROWS, size))
+    assert (cut.text, cut.words()) == (whole.text, whole.words())
+
+
+def test_words_are_shown_when_they_lie_back() -> None:
+    decoder = GraphDecoder(toy_model(unit_weight=0.0))
+    told, grew = [], []
+    for row in phones():
+        grew.append(decoder.push(Emissions(units("", 1), row[None])))
+        told.append(decoder.text)
+    assert (told[8], told[9], told[18]) == ("", "turn", "turn on the light")
+    assert all(later.startswith(earlier) for earlier, later in pairwise(told))
+    assert [a != b for a, b in pairwise(["", *told])] == grew
+
+
+def test_the_other_head_can_change_the_reading() -> None:
+    heard = emissions(SPOKEN, "turn off the lights", sure=0.3)
+    assert decode(toy_model(**WIDE, unit_weight=0.0), heard).text == "turn on the light"
+    changed = decode(toy_model(**WIDE, unit_weight=1.0), heard)
+    assert changed.text == "turn off the lights"
+    assert all(0 <= a.start < a.end <= b.start + 1e-6 for a, b in pairwise(changed.words()))
+
+
+def test_silence_and_nothing_are_no_words() -> None:
+    model = toy_model()
+    silent = decode(model, emissions("SIL SIL SIL"))
+    assert (silent.text, silent.words(), silent.quiet) == ("", (), 3)
+    nothing = GraphDecoder(model)
+    nothing.finish()
+    assert (nothing.text, nothing.words()) == ("", ())
+
+
+def test_two_decoders_share_a_model_and_nothing_else() -> None:
+    model = toy_model(unit_weight=0.0)
+    one, two = GraphDecoder(model), GraphDecoder(model)
+    for row in phones():
+        one.push(Emissions(units("", 1), row[None]))
+        two.push(emissions("SIL"))
+    one.finish()
+    two.finish()
+    assert (len(one.words()), two.text) == (4, "")
+
+
+def test_doubt_lowers_confidence() -> None:
+    model = toy_model(unit_weight=0.0)
+    sure, unsure = decode(model, emissions(sure=0.95)), decode(model, emissions(sure=0.4))
+    for a, b in zip(sure.words(), unsure.words(), strict=True):
+        assert 0 < b.confidence < a.confidence < 1
+
+
+def test_the_word_cost_weighs_against_short_words() -> None:
+    heard = emissions(sure=0.3)
+    many, few = (decode(toy_model(word_cost=cost, unit_weight=0.0), heard) for cost in (0.0, 40.0))
+    assert len(few.words()) < len(many.words())
+
+
+def test_word_spans_end_at_the_next_word_or_a_pause() -> None:
+    t, n = PHONE_IDS["T"], PHONE_IDS["N"]
+    labels = [
+        ENTER + SILENCE, STAY + SILENCE, START_WORD + t, STAY + t, ENTER + n,
+        START_WORD + n, ENTER + SILENCE, ENTER + SILENCE, START_WORD + t,
+    ]  # fmt: skip
+    assert word_spans(labels) == [(2, 5), (5, 6), (8, 9)]
+    assert word_spans([]) == []
+    assert silence_run(labels) == 0
+    assert silence_run(labels[:2]) == silence_run(labels[:-1]) == 2
+
+
+def test_memory_of_a_long_utterance_stays_small() -> None:
+    decoder = GraphDecoder(toy_model())
+    for seed in range(40):
+        decoder.push(Emissions(units("", ROWS), muddle(SPOKEN, seed)))
+    held = sum(frame.steps.labels.nbytes for frame in decoder._search.frames)
+    assert held < 40 * ROWS * 8
+    assert np.isfinite(decoder._search.tokens.costs).all()
