@@ -28,13 +28,18 @@ def read_clip(path: Path) -> Floats:
     return np.asarray(mono, np.float32)
 
 
-def load_noises(folder: Path) -> list[Floats]:
-    """Read every recording below a folder, impulse responses (a folder "rir") left out."""
+def noise_files(folder: Path) -> list[Path]:
+    """Every recording below a folder, impulse responses (a folder "rir") left out."""
     files = sorted(p for p in folder.rglob("*") if p.suffix in _AUDIO_SUFFIXES)
     files = [p for p in files if "rir" not in p.parts]
     if not files:
         raise ConfigError(f"no noise recordings below {folder}")
-    return [read_clip(p) for p in files]
+    return files
+
+
+def load_noises(folder: Path) -> list[Floats]:
+    """Read every recording that `noise_files` finds."""
+    return [read_clip(p) for p in noise_files(folder)]
 
 
 def loop_to(noise: Floats, length: int, rng: np.random.Generator) -> Floats:

@@ -133,6 +133,8 @@ class ModelFacts:
     """Steps of silence pushed through at the end of an utterance for the last word."""
     sample_rate: int = SAMPLE_RATE
     blank: int = 0
+    presence: float = 0.0
+    """How sure the phone head must be for speech (`core.presence`); 0 asks for nothing."""
     graph: GraphModel | None = field(default=None, repr=False)
     """What the graph decoder searches, where it is loaded."""
 

@@ -9,13 +9,21 @@ from __future__ import annotations
 from streamasr.core.decoder import DecodedWord, Decoder
 from streamasr.core.events import EndReason, Event, Final, Partial, SpeechEnded, Word
 from streamasr.core.model import Emissions
+from streamasr.core.presence import Presence
 
 
 class Utterance:
     """What is known of an utterance; positions are those of its stream."""
 
     def __init__(
-        self, decoder: Decoder, emission_samples: int, index: int, *, start: int, origin: int
+        self,
+        decoder: Decoder,
+        emission_samples: int,
+        index: int,
+        *,
+        start: int,
+        origin: int,
+        presence: Presence | None = None,
     ) -> None:
         self.index = index
         self.start = start
@@ -29,11 +37,18 @@ class Utterance:
         self.steps = 0
         """Steps made."""
         self._decoder = decoder
+        self._presence = presence or Presence(0.0)
         self._hop = emission_samples
 
     @property
     def text(self) -> str:
-        return self._decoder.text
+        """What may be shown: nothing before it is sure that somebody speaks."""
+        return self._decoder.text if self._presence.is_sure else ""
+
+    @property
+    def has_words(self) -> bool:
+        """Whether words came out, shown or not."""
+        return bool(self._decoder.text)
 
     @property
     def quiet(self) -> int:
@@ -42,7 +57,10 @@ class Utterance:
 
     def push(self, emissions: Emissions) -> bool:
         """Take the answer to a step; says whether the text grew."""
-        return self._decoder.push(emissions)
+        was_hidden = not self._presence.is_sure
+        self._presence.push(emissions.phones)
+        grew = self._decoder.push(emissions)
+        return bool(self.text) and (grew or was_hidden)
 
     def words(self) -> tuple[Word, ...]:
         """The words so far, in order; the last may still grow."""
@@ -60,12 +78,13 @@ class Utterance:
         )
 
     def conclude(self, reason: EndReason, at: int, *, with_words: bool) -> list[Event]:
-        """The last events: a Final if there is text, and SpeechEnded, at ``at``."""
+        """The last events: a Final if there is text and speech, and SpeechEnded, at ``at``."""
         self._decoder.finish()
+        self._presence.finish()
         at = max(at, self.start)
         ended = SpeechEnded(self.index, at)
         words = self.words()
-        if not words:
+        if not words or not self._presence.is_sure:
             return [ended]
         final = Final(
             self.index,

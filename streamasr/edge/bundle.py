@@ -121,6 +121,7 @@ def load(path: Path) -> Bundle:
         state_size=config.state_size,
         latency_ms=config.latency_ms,
         tail_steps=info["decode"]["tail_steps"],
+        presence=info["decode"].get("presence", 0.0),
     )
     return Bundle(path, facts, config, info)
 

@@ -11,6 +11,7 @@ import pytest
 from streamasr.core.decoder import GreedyDecoder
 from streamasr.core.events import Final, SpeechEnded, Word
 from streamasr.core.model import Emissions
+from streamasr.core.presence import Presence
 from streamasr.core.utterance import Utterance
 from tests.fakes import FACTS, UNITS
 
@@ -91,3 +92,29 @@ def test_words_told_on_the_way_equal_words_told_at_once(seed: int) -> None:
     assert parts.words() == whole.words()
     assert parts.text == whole.text == " ".join(word.text for word in whole.words())
     assert all(a.end <= b.start for a, b in pairwise(whole.words()))
+
+
+def doubtful(units: list[int], best: float) -> Emissions:
+    """Units beside a phone head whose best phone has the probability ``best``."""
+    phones = np.full((len(units), 40), (1 - best) / 39, np.float32)
+    phones[:, 9] = best
+    return Emissions(emissions(units).units, np.log(phones))
+
+
+def test_text_is_held_back_until_somebody_surely_speaks() -> None:
+    one = Utterance(GreedyDecoder(UNITS), HOP, 0, start=0, origin=0, presence=Presence(0.4))
+    one.heard = 100_000
+    assert not one.push(doubtful([KA, MI], 0.2))
+    assert (one.text, one.has_words) == ("", True)
+    assert not one.push(doubtful([LO, LO], 0.9))
+    assert one.push(doubtful([0] * 10, 0.9)), "shown although nothing new was said"
+    assert one.text == "kami lo"
+    assert not one.push(doubtful([0] * 10, 0.9))
+
+
+def test_what_noise_sounds_like_is_no_final() -> None:
+    one = Utterance(GreedyDecoder(UNITS), HOP, 0, start=0, origin=0, presence=Presence(0.4))
+    one.heard = 100_000
+    one.push(doubtful([KA, MI] * 20, 0.2))
+    assert one.words()
+    assert one.conclude("silence", 3000, with_words=True) == [SpeechEnded(0, 3000)]

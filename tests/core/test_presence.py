@@ -1,0 +1,107 @@
+"""Evidence by hand: phones that are sure, phones that are not, and silence."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from streamasr.core.phones import PHONES
+from streamasr.core.presence import DOUBT, WINDOW, Presence, certainty
+
+SURE, VAGUE = 0.8, 0.2
+
+
+def sounding(best: float, count: int, silence: float = 0.1) -> np.ndarray:
+    """Emissions whose best phone has ``best``, silence ``silence``, the others the rest."""
+    out = np.full((count, len(PHONES)), (1 - best - silence) / (len(PHONES) - 2), np.float32)
+    out[:, 0] = silence
+    out[:, 7] = best
+    return np.log(out)
+
+
+def quiet(count: int) -> np.ndarray:
+    return sounding(0.01, count, silence=0.9)
+
+
+def judged(*pieces: np.ndarray, threshold: float = 0.4) -> Presence:
+    presence = Presence(threshold)
+    for piece in pieces:
+        presence.push(piece)
+    return presence
+
+
+def test_sure_phones_soon_outweigh_the_doubt() -> None:
+    """k at 0.8 beside 15 at 0.2 reach 0.4 when 0.4 k >= 3: at the eighth."""
+    assert not judged(sounding(SURE, 7)).is_sure
+    assert judged(sounding(SURE, 8)).is_sure
+
+
+def test_a_short_word_is_judged_at_its_end() -> None:
+    presence = judged(sounding(SURE, 3))
+    assert not presence.is_sure
+    presence.finish()
+    assert presence.is_sure
+
+
+def test_vague_phones_never_convince() -> None:
+    presence = judged(sounding(VAGUE, 1000))
+    presence.finish()
+    assert not presence.is_sure
+
+
+def test_silence_says_nothing_for_or_against() -> None:
+    presence = judged(quiet(500))
+    presence.finish()
+    assert not presence.is_sure
+    presence = judged(quiet(500), sounding(SURE, 3), quiet(500))
+    presence.finish()
+    assert presence.is_sure
+
+
+def test_speech_is_heard_after_minutes_of_music() -> None:
+    """Of the window, a third at 0.8 and the rest at 0.2 make 0.4."""
+    music = sounding(VAGUE, 3000)
+    assert not judged(music, sounding(SURE, WINDOW // 3)).is_sure
+    assert judged(music, sounding(SURE, WINDOW // 3 + 1)).is_sure
+
+
+def test_what_is_sure_stays_sure() -> None:
+    presence = judged(sounding(SURE, 20), sounding(VAGUE, 1000))
+    presence.finish()
+    assert presence.is_sure
+
+
+def test_cutting_changes_nothing() -> None:
+    rng = np.random.default_rng(3)
+    for _ in range(20):
+        bests = rng.uniform(0.1, 0.6, 80)
+        pieces = [sounding(float(b), 1) for b in bests]
+        whole, cut = Presence(0.36), Presence(0.36)
+        sure_at = []
+        for piece in pieces:
+            cut.push(piece)
+            sure_at.append(cut.is_sure)
+        whole.push(np.concatenate(pieces))
+        assert whole.is_sure == cut.is_sure
+        assert sure_at == sorted(sure_at)
+
+
+@pytest.mark.parametrize("threshold", [0.0, -1.0])
+def test_without_a_threshold_everything_is_speech(threshold: float) -> None:
+    assert Presence(threshold).is_sure
+
+
+def test_a_model_without_phones_is_believed() -> None:
+    presence = Presence(0.4)
+    presence.push(None)
+    assert presence.is_sure
+
+
+def test_certainty_is_a_mean_over_what_sounds() -> None:
+    phones = np.concatenate([sounding(0.8, 3), quiet(10), sounding(0.4, 1)])
+    assert certainty(phones) == pytest.approx(0.7, abs=1e-5)
+    assert certainty(quiet(5)) == 0.0
+
+
+def test_the_doubt_fits_into_the_window() -> None:
+    assert DOUBT < WINDOW
