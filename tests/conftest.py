@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,17 @@ from streamasr.core.units import BLANK_SYMBOL, Units
 TINY_UNITS = Units((BLANK_SYMBOL, "▁", "a", "b", "▁c", "d"))
 WORD_HZ = {"low": 300.0, "mid": 900.0, "high": 2700.0}
 DATA = Path(__file__).parent / "data"
+CLIP_TEXTS = {
+    "163-122947-0014.flac": "for they get the better even of their blunders",
+    "1970-28415-0030.flac": "these people will also be surprised they will say lord",
+    "5789-70653-0013.flac": "and what time it was she had asked what the time was",
+}
+MORE_SENTENCES = (
+    "they had better get there in time",
+    "will the people say what it was",
+    "even the lord was surprised",
+    "she asked for their time and their people",
+)
 
 
 @pytest.fixture(scope="session")
@@ -56,6 +68,29 @@ def graph_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (out / "bundle.toml").write_text(facts)
     add_language_model(out)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache-home"))
+    return out
+
+
+@pytest.fixture(scope="session")
+def language(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small language model that holds what the bundled clips say, and more."""
+    from streamasr.app.lm.build import LanguageOptions, build_language
+
+    out = tmp_path_factory.mktemp("language")
+    text = out / "text.txt"
+    text.write_text("\n".join([*CLIP_TEXTS.values(), *MORE_SENTENCES]) + "\n")
+    build_language([text], out / "lm", options=LanguageOptions(guess=False, threshold=0.0))
+    return out / "lm"
+
+
+@pytest.fixture(scope="session")
+def spoken_bundle(language: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The shipped acoustic model with that language model."""
+    from streamasr.app.lm.attach import attach, speech
+
+    out = tmp_path_factory.mktemp("models") / "spoken"
+    shutil.copytree(DATA.parents[1] / "models" / "en-small", out)
+    attach(out, language, speech([DATA / name for name in CLIP_TEXTS]), delay_ms=60.0)
     return out
 
 

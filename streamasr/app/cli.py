@@ -36,6 +36,7 @@ VERBS = {
     "eval": "Measure a model's word error rate on a folder of speech.",
     "align": "Find when each word and phone of a corpus was said.",
     "export": "Turn a training run into a model folder.",
+    "lm": "Make a language model, put it into a model, tune it.",
     "doctor": "Check this machine: what works, what is missing, what to do.",
 }
 """Verb -> the first line of its help; each has a function of its name in ``commands``."""
@@ -107,7 +108,10 @@ class Verbs(TyperGroup):
         if cmd_name not in VERBS:
             return None
         module = import_module(f"streamasr.app.commands.{cmd_name}")
-        command = _command(getattr(module, cmd_name))
+        found = getattr(module, cmd_name)
+        if isinstance(found, dict):
+            return _group(VERBS[cmd_name], found)
+        command = _command(found)
         command.params += _command(_logging_options).params
         return command
 
@@ -138,6 +142,19 @@ def _command(function: Callable[..., None]) -> Any:
     one = typer.Typer(add_completion=False, rich_markup_mode=None)
     one.command(context_settings={"help_option_names": ["-h", "--help"]})(guarded)
     return typer.main.get_command(one)
+
+
+def _group(title: str, functions: dict[str, Callable[..., None]]) -> Any:
+    """Verbs below a verb."""
+    one = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True, help=title)
+    one.callback()(lambda: None)
+    group: Any = typer.main.get_command(one)
+    for name, function in functions.items():
+        command = _command(function)
+        command.name = name
+        command.params += _command(_logging_options).params
+        group.add_command(command, name)
+    return group
 
 
 def _show_version(value: bool) -> None:

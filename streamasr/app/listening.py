@@ -14,6 +14,7 @@ from typing import Any, assert_never
 from streamasr.app.levels import LevelWatch
 from streamasr.app.live import Display
 from streamasr.core.events import Event, Final, Partial
+from streamasr.core.hotwords import HotWords
 from streamasr.core.protocol import encode
 from streamasr.core.recognizer import Engine, Recognizer
 from streamasr.core.stream import StreamOptions
@@ -40,19 +41,27 @@ class Listener:
     """Shows what a microphone's items turn into."""
 
     def __init__(
-        self, engine: Engine, display: Display, *, json: bool = False, partial_lines: bool = False
+        self,
+        engine: Engine,
+        display: Display,
+        *,
+        json: bool = False,
+        partial_lines: bool = False,
+        hotwords: HotWords | None = None,
     ) -> None:
         """With ``json`` every event is a line, partials only with ``partial_lines``."""
         self._engine = engine
         self._display = display
         self._json = json
+        self._hotwords = hotwords
         self._partial_lines = json and partial_lines
         self._levels = LevelWatch()
 
     def run(self, items: Iterable[Item]) -> None:
         """Listen until the items end, then finish the open utterance."""
         partials = self._display.live or self._partial_lines
-        with Recognizer(self._engine).stream(StreamOptions(partials=partials)) as stream:
+        options = StreamOptions(partials=partials, hotwords=self._hotwords)
+        with Recognizer(self._engine).stream(options) as stream:
             for item in items:
                 match item:
                     case Heard(samples):

@@ -9,11 +9,13 @@ import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from streamasr.errors import ConfigError
 
 COLUMNS = ("id", "path", "duration_s", "speaker", "split", "text")
 MANIFEST = "manifest.tsv"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ def select(data: Path, corpora: Sequence[str], splits: Sequence[str]) -> Iterato
                 yield utterance
 
 
-def thin_out(utterances: Sequence[Utterance], limit: int | None) -> list[Utterance]:
+def thin_out(utterances: Sequence[T], limit: int | None) -> list[T]:
     """At most ``limit`` utterances, evenly over the list: a prefix is a few speakers only."""
     if limit is None or limit >= len(utterances):
         return list(utterances)

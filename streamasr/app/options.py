@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from streamasr.errors import UsageError
+
 if TYPE_CHECKING:
+    from streamasr.core.hotwords import HotWords
     from streamasr.core.recognizer import Engine
 
 
@@ -40,6 +44,14 @@ DecoderOption = Annotated[
         "auto takes the graph where the model has one.",
     ),
 ]
+HotwordsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--hotwords",
+        metavar='FILE|"A,B"',
+        help="Words and phrases to expect, one a line or between commas; graph decoder only.",
+    ),
+]
 ThreadsOption = Annotated[int, typer.Option("--threads", min=1, help="CPU threads of the engine.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
@@ -62,3 +74,36 @@ def open_model(
         capacity=1,
         decoder=decoder.value,
     )
+
+
+def read_hotwords(text: str | None, engine: Engine) -> HotWords | None:
+    """The hot words of a file or a list, ready for the engine's streams.
+
+    A line is a phrase, and may go on with ``:`` and a boost. Raises UsageError where the
+    engine has no graph, or does not know how a phrase is said.
+    """
+    from streamasr.core.hotwords import DEFAULT_BOOST, HotWord, heat
+
+    if not text:
+        return None
+    graph = engine.facts.graph
+    if graph is None:
+        raise UsageError(
+            "the greedy decoder knows no hot words", remedy="use a model with a language model"
+        )
+    file = Path(text)
+    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else text.split(",")
+    wanted = []
+    for line in filter(None, map(str.strip, lines)):
+        phrase, colon, boost = line.partition(":")
+        try:
+            wanted.append(HotWord(phrase.strip(), float(boost) if colon else DEFAULT_BOOST))
+        except ValueError:
+            raise UsageError(f"the boost of {phrase!r} is {boost.strip()!r}, no number") from None
+    hot = heat(graph, wanted)
+    if hot.unknown:
+        raise UsageError(
+            f"nobody knows how to say {', '.join(hot.unknown)}",
+            remedy="leave them out: their words are not in the model's lexicon",
+        )
+    return hot

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
@@ -81,6 +81,7 @@ class Job:
     realtime: bool = False
     raw: RawFormat | None = None
     stdin: BinaryIO | None = None
+    options: StreamOptions = field(default_factory=StreamOptions)
 
     def run(self, files: list[str]) -> bool:
         """Transcribe all; whether all went well."""
@@ -113,7 +114,7 @@ class Job:
                 return writer
 
             transcript = Transcript(source, begin, self.display)
-            transcript.run(self.engine, realtime=self.realtime)
+            transcript.run(self.engine, realtime=self.realtime, options=self.options)
             if transcript.silent:
                 self.display.note(f"{shown}: the audio is digital silence from end to end")
 
@@ -145,13 +146,16 @@ class Transcript:
         """Whether nothing but digital silence came."""
         return self._peak < QUIETEST
 
-    def run(self, engine: Engine, *, realtime: bool = False) -> None:
+    def run(
+        self, engine: Engine, *, realtime: bool = False, options: StreamOptions | None = None
+    ) -> None:
         """Transcribe to the end; what was understood is written even when the audio fails.
 
         Raises AudioFormatError when the audio is none, damaged, or not all there.
         """
         blocks = self._source.blocks
-        with Recognizer(engine).stream(StreamOptions(partials=self._display.live)) as stream:
+        options = replace(options or StreamOptions(), partials=self._display.live)
+        with Recognizer(engine).stream(options) as stream:
             try:
                 for samples in paced(blocks) if realtime else blocks:
                     self._accept(stream, samples)

@@ -14,7 +14,7 @@ logarithms. The arrays may be mapped from a file, for nothing here writes to the
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -120,6 +120,10 @@ class SearchGraph:
         return bytes(self.text[begin:end]).decode()
 
 
+def _no_lexicon(words: Sequence[str]) -> Mapping[str, Sequence[tuple[str, ...]]]:
+    return {}
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class GraphModel:
     """What all graph decoders of one model share."""
@@ -129,6 +133,8 @@ class GraphModel:
     """Of the phones, float32 [phones]."""
     speller: Speller | None = None
     """Spells words in units for the last choice, which is not made without it."""
+    pronounce: Callable[[Sequence[str]], Mapping[str, Sequence[tuple[str, ...]]]] = _no_lexicon
+    """Looks up how words are said; those that are not known are left out."""
     delay: float = 1.5
     """Emissions by which a phone's emission trails the phone."""
     options: SearchOptions = field(default_factory=SearchOptions)

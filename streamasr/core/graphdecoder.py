@@ -12,16 +12,17 @@ where both heads together prefer another reading.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from streamasr.core.decoder import DecodedWord
 from streamasr.core.graph import Floats, GraphModel
 from streamasr.core.graphsearch import GraphSearch
+from streamasr.core.hotwords import HotWords
 from streamasr.core.model import Emissions
 from streamasr.core.phones import ENTER, PHONES, SILENCE, START_WORD, STAY
-from streamasr.core.readings import Path, best_readings
+from streamasr.core.readings import Path, Reading, best_readings
 from streamasr.core.rescore import choose
 
 Span = tuple[int, int]
@@ -30,9 +31,10 @@ Span = tuple[int, int]
 class GraphDecoder:
     """Decodes one utterance; see `core.decoder.Decoder`."""
 
-    def __init__(self, model: GraphModel) -> None:
+    def __init__(self, model: GraphModel, hot: HotWords | None = None) -> None:
         self._model = model
-        self._search = GraphSearch(model)
+        self._hot = hot
+        self._search = GraphSearch(model, hot)
         self._path = Path()
         self._phones: list[Floats] = []
         self._units: list[Floats] = []
@@ -59,8 +61,15 @@ class GraphDecoder:
         self._is_finished = True
         if not self._phones:
             return
+        path = choose(self._model, self.readings(), np.concatenate(self._units), self._word)
+        if path is not None:
+            self._path = path
+        self._show()
+
+    def readings(self) -> list[Reading]:
+        """The best readings that may end here, cheapest first."""
         options = self._model.options
-        readings = list(
+        return list(
             best_readings(
                 self._search.frames,
                 *self._search.endings(),
@@ -68,19 +77,37 @@ class GraphDecoder:
                 most=options.candidates,
             )
         )
-        path = choose(self._model, readings, np.concatenate(self._units))
-        if path is not None:
-            self._path = path
-        self._show()
 
     def words(self) -> tuple[DecodedWord, ...]:
         """The words of the text, with times corrected for the delay of the phone head."""
+        calibration, delay = self._model.calibration, self._model.delay
+        return tuple(
+            DecodedWord(
+                self._word(output),
+                max(0.0, start - delay),
+                max(0.0, end - delay),
+                calibration.confidence(posterior, worst, end - start),
+            )
+            for output, (start, end), posterior, worst in self.evidence()
+        )
+
+    def evidence(self) -> Iterator[tuple[int, Span, float, float]]:
+        """For each word its output, its emissions, the mean log posterior of its phones
+        over them, and that of its worst phone."""
         if not self._shown:
-            return ()
+            return
         heard = np.concatenate(self._phones)
-        spans = word_spans(self._path.labels)
-        pairs = zip(self._shown, spans, strict=False)
-        return tuple(self._word(output, span, heard) for output, span in pairs)
+        for output, span in zip(self._shown, word_spans(self._path.labels), strict=False):
+            path = np.asarray(self._path.labels[slice(*span)]) - STAY
+            posteriors = heard[np.arange(*span), path % len(PHONES)]
+            phones = np.cumsum(path >= ENTER - STAY) - 1
+            means = np.bincount(phones, posteriors) / np.bincount(phones)
+            yield output, span, float(posteriors.mean()), float(means.min())
+
+    def _word(self, output: int) -> str:
+        if self._hot is not None and output >= self._hot.first_output:
+            return self._hot.words[output - self._hot.first_output]
+        return self._model.graph.word(output)
 
     def _show(self) -> bool:
         """Bring the text up to date; says whether it grew."""
@@ -95,25 +122,8 @@ class GraphDecoder:
         grew = len(shown) > len(self._shown)
         if grew or self._is_finished:
             self._shown = shown
-            self.text = " ".join(self._model.graph.word(output) for output in shown)
+            self.text = " ".join(self._word(output) for output in shown)
         return grew
-
-    def _word(self, output: int, span: Span, heard: Floats) -> DecodedWord:
-        start, end = span
-        path = np.asarray(self._path.labels[start:end]) - STAY
-        posteriors = heard[np.arange(start, end), path % len(PHONES)]
-        phones = np.cumsum(path >= ENTER - STAY) - 1
-        means = np.bincount(phones, posteriors) / np.bincount(phones)
-        confidence = self._model.calibration.confidence(
-            float(posteriors.mean()), float(means.min()), end - start
-        )
-        delay = self._model.delay
-        return DecodedWord(
-            self._model.graph.word(output),
-            max(0.0, start - delay),
-            max(0.0, end - delay),
-            confidence,
-        )
 
 
 def word_spans(labels: Sequence[int]) -> list[Span]:

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamasr.core.graph import Floats, GraphModel
+from streamasr.core.hotwords import HotWords
 from streamasr.core.phones import ENTER, SILENCE, START_WORD, STAY
 from streamasr.core.tokens import Frame, Ints, Rivals, Steps, Tokens, compete, spread
 
@@ -31,7 +32,8 @@ MIX = np.uint64(0x9E3779B97F4A7C15)
 class GraphSearch:
     """The search of one utterance; `reset` makes it ready for the next."""
 
-    def __init__(self, model: GraphModel) -> None:
+    def __init__(self, model: GraphModel, hot: HotWords | None = None) -> None:
+        self._hot = hot if hot is not None and len(hot.entries) else None
         self._graph = model.graph
         self._options = model.options
         self.reset()
@@ -97,7 +99,8 @@ class GraphSearch:
     def _advance(self, row: Floats) -> Tokens:
         """Every way to take one more emission."""
         graph, tokens = self._graph, self.tokens
-        owners, arcs = spread(graph.firsts, tokens.states)
+        plain = int(np.searchsorted(tokens.states, len(graph.phones)))
+        owners, arcs = spread(graph.firsts, tokens.states[:plain])
         goals = graph.goals[arcs].astype(np.int64)
         sounds = graph.phones[goals]
         resting = int(np.searchsorted(tokens.states, graph.roots))
@@ -110,23 +113,29 @@ class GraphSearch:
         costs[leaving:] += enter[sounds[leaving:]]
         labels = sounds + np.uint8(ENTER)
         labels[:leaving] += np.uint8(START_WORD - ENTER) * (sounds[:leaving] != SILENCE)
-        held = tokens.states[resting:]
+        held = tokens.states[resting:plain]
         heard = graph.phones[held]
-        stays = np.arange(resting, len(tokens), dtype=np.int32)
-        return Tokens(
+        stays = np.arange(resting, plain, dtype=np.int32)
+        found = Tokens(
             np.concatenate([goals, held]),
-            np.concatenate([costs, tokens.costs[resting:] - row[heard]]),
-            np.concatenate([tokens.words[owners], tokens.words[resting:]]),
+            np.concatenate([costs, tokens.costs[resting:plain] - row[heard]]),
+            np.concatenate([tokens.words[owners], tokens.words[resting:plain]]),
             Steps(
                 np.concatenate([owners.astype(np.int32), stays]),
                 np.concatenate([labels, heard + np.uint8(STAY)]),
                 np.concatenate([graph.outputs[arcs], np.zeros(len(held), np.int32)]),
             ),
         )
+        if self._hot is None:
+            return found
+        return Tokens.join(found, self._hot.advance(tokens, enter, begin, row))
 
     def _end(self, sounding: Tokens) -> Tokens:
         """The tokens at roots that words and pauses which end here lead to."""
-        graph = self._graph
+        graph, hot = self._graph, self._hot
+        leaving = None if hot is None else hot.end(sounding)
+        if leaving is not None:
+            sounding = sounding[sounding.states < len(graph.phones)]
         owners, ends = spread(graph.end_firsts, sounding.states - graph.roots)
         costs = sounding.costs[owners] + graph.end_costs[ends]
         near = np.flatnonzero(costs < self._options.beam)
@@ -138,7 +147,7 @@ class GraphSearch:
         says = np.flatnonzero(outputs)
         ended.steps.outputs[says] = outputs[says]
         _say(ended, says)
-        return ended
+        return ended if leaving is None else Tokens.join(ended, leaving)
 
     def _shorten(self, resting: Tokens) -> Tokens:
         """The tokens at roots, and those that go on from there with shorter histories."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from streamasr.core.events import Event, Final, Gap, Partial, SpeechEnded, SpeechStarted
+from streamasr.core.hotwords import HotWord
 from streamasr.errors import PeerError
 
 VERSIONS = (1,)
@@ -67,7 +68,7 @@ class Start:
     max_utterance_s: float | None = None
     vad: bool | None = None
     decoder: str = "auto"
-    hotwords: tuple[str, ...] = ()
+    hotwords: tuple[HotWord, ...] = ()
     grammar: tuple[str, ...] = ()
 
 

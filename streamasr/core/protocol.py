@@ -24,6 +24,7 @@ from typing import Any, NoReturn
 
 from streamasr.core.audio import ENCODINGS, HIGHEST_RATE, LOWEST_RATE, MOST_CHANNELS
 from streamasr.core.events import Partial, Word
+from streamasr.core.hotwords import DEFAULT_BOOST, MOST, HotWord
 from streamasr.core.messages import (
     CLIENT_TYPES,
     MAX_TEXT_BYTES,
@@ -40,9 +41,10 @@ from streamasr.core.messages import (
     WireError,
 )
 from streamasr.core.stream import DECODERS
+from streamasr.errors import ConfigError
 
 MAX_ID_LENGTH = 200
-FIELDS = {cls: tuple(f.name for f in fields(cls)) for cls in (*NAMES, Limits, Word)}
+FIELDS = {cls: tuple(f.name for f in fields(cls)) for cls in (*NAMES, Limits, Word, HotWord)}
 FIELDS[Partial] = ("utterance", "text", "start", "end")  # words come with the final
 NESTED: dict[str, type[Any]] = {"limits": Limits, "words": Word}
 
@@ -63,7 +65,7 @@ def _plain(message: Any) -> dict[str, Any]:
         if type(value) is float:
             value = round(value, 4)
         elif type(value) is tuple:
-            value = [_plain(item) if type(item) is Word else item for item in value]
+            value = [_plain(item) if type(item) in FIELDS else item for item in value]
         elif type(value) is Limits:
             value = _plain(value)
         plain[name] = value
@@ -204,6 +206,25 @@ def _phrases(name: str, value: object) -> tuple[str, ...]:
     return tuple(value)
 
 
+def _hotwords(name: str, value: object) -> tuple[HotWord, ...]:
+    if type(value) is not list or len(value) > MOST:
+        _refuse(name, value, f"a list of at most {MOST} strings or objects")
+    return tuple(_hotword(name, item) for item in value)
+
+
+def _hotword(name: str, item: object) -> HotWord:
+    fields = {"text": item} if isinstance(item, str) else item
+    if not isinstance(fields, dict) or type(fields.get("text")) is not str:
+        _refuse(name, item, "strings, or objects with text, boost and phones")
+    boost, phones = fields.get("boost", DEFAULT_BOOST), fields.get("phones", "")
+    if type(boost) not in (int, float) or type(phones) is not str:
+        _refuse(name, item, "objects with a number as boost and a string as phones")
+    try:
+        return HotWord(fields["text"], float(boost), phones)
+    except ConfigError as error:
+        raise WireError("bad_field", f"{name}: {error.message}", remedy=error.remedy) from None
+
+
 def _label(name: str, value: object) -> str | int | None:
     if type(value) is str and len(value) <= MAX_ID_LENGTH:
         return value
@@ -234,7 +255,7 @@ CHECKS: dict[type[Any], dict[str, Check]] = {
         "max_utterance_s": _number(1, 120),
         "vad": _truth,
         "decoder": _one_of(*DECODERS),
-        "hotwords": _phrases,
+        "hotwords": _hotwords,
         "grammar": _phrases,
     },
     Flush: {"id": _label},

@@ -7,7 +7,7 @@ err differently, so this is worth several points of word error.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,29 +16,46 @@ from streamasr.core.graph import Floats, GraphModel
 from streamasr.core.readings import Path, Reading
 from streamasr.core.units import BLANK
 
+WordOf = Callable[[int], str]
+
 FAINTEST = -40.0
 """Log-probabilities are not taken for less."""
 
 
-def choose(model: GraphModel, readings: Sequence[Reading], units: Floats) -> Path | None:
+def choose(
+    model: GraphModel, readings: Sequence[Reading], units: Floats, word: WordOf | None = None
+) -> Path | None:
     """The best reading by both heads; None where there is nothing to choose from.
 
-    ``units`` are log-probabilities [emissions, units] of the whole utterance.
+    ``units`` are log-probabilities [emissions, units] of the whole utterance; ``word`` gives
+    the words of outputs, where the graph alone does not know them all.
     """
-    speller, weight = model.speller, model.options.unit_weight
-    if speller is None or weight <= 0 or len(readings) < 2:
-        return readings[0].path if readings else None
-    costs, targets, paths = [], [], []
-    for reading in readings:
-        spelt = [speller.spell(model.graph.word(output)) for output in reading.path.words]
-        if all(spelt):
-            costs.append(reading.cost)
-            targets.append([unit for word in spelt for unit in word])
-            paths.append(reading.path)
-    if not paths:
+    weight = model.options.unit_weight
+    if not readings:
+        return None
+    scored = unit_log_probs(model, readings, units, word) if weight and len(readings) > 1 else []
+    if not scored:
         return readings[0].path
-    totals = np.array(costs) - weight * ctc_log_probs(units, targets)
-    return paths[int(totals.argmin())]
+    best, _ = min(scored, key=lambda pair: pair[0].cost - weight * pair[1])
+    return best.path
+
+
+def unit_log_probs(
+    model: GraphModel, readings: Sequence[Reading], units: Floats, word: WordOf | None = None
+) -> list[tuple[Reading, float]]:
+    """The readings that can be spelt, with their log-probabilities by the sub-word head."""
+    if model.speller is None:
+        return []
+    word = word or model.graph.word
+    targets, spellable = [], []
+    for reading in readings:
+        spelt = [model.speller.spell(word(output)) for output in reading.path.words]
+        if all(spelt):
+            targets.append([unit for word in spelt for unit in word])
+            spellable.append(reading)
+    if not spellable:
+        return []
+    return list(zip(spellable, ctc_log_probs(units, targets).tolist(), strict=True))
 
 
 def ctc_log_probs(

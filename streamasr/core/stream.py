@@ -32,6 +32,7 @@ from streamasr.core.endpoint import Evidence, endpoint, endpoint_rules
 from streamasr.core.events import EndReason, Event, Gap, SpeechStarted
 from streamasr.core.features import SAMPLE_RATE
 from streamasr.core.graphdecoder import GraphDecoder
+from streamasr.core.hotwords import HotWords
 from streamasr.core.model import Emissions, ModelFacts
 from streamasr.core.utterance import Utterance
 from streamasr.core.vad import Closed, Gate, GateItem, Opened, OpenGate, Speech, VadGate, WebRtcVad
@@ -66,6 +67,8 @@ class StreamOptions:
 
     def __post_init__(self) -> None:
         limits: dict[str, tuple[float, float]] = {
+    hotwords: HotWords | None = None
+    """For the graph decoder; see `core.hotwords.heat`."""
             "endpoint_ms": (120, 10_000),
             "max_utterance_s": (1, 300),
             "trailing_blank_ms": (200, 60_000),
@@ -321,7 +324,7 @@ class Stream:
     def _make_decoder(self) -> Decoder:
         facts = self._facts
         if self.decoder == "graph" and facts.graph is not None:
-            return GraphDecoder(facts.graph)
+            return GraphDecoder(facts.graph, self._options.hotwords)
         return GreedyDecoder(facts.units, facts.blank)
 
     def _make_work(self, utterance: Utterance) -> None:

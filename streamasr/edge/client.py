@@ -36,8 +36,10 @@ from websockets.exceptions import (
 
 from streamasr.core.audio import ENCODINGS, PcmDecoder
 from streamasr.core.events import Event, Final, Gap, Partial, SpeechEnded, SpeechStarted
+from streamasr.core.hotwords import HotWord
 from streamasr.core.messages import Closed, Error, Flush, Flushed, Ready, Start, Stop, WireError
 from streamasr.core.protocol import decode_server, encode
+from streamasr.core.stream import DecoderName
 from streamasr.edge.outbox import Outbox
 from streamasr.errors import (
     AudioFormatError,
@@ -194,7 +196,8 @@ async def connect(
     endpoint_ms: int | None = None,
     max_utterance_s: float | None = None,
     vad: bool | None = None,
-    hotwords: Sequence[str] = (),
+    decoder: DecoderName = "auto",
+    hotwords: Sequence[str | HotWord] = (),
     grammar: Sequence[str] = (),
     open_timeout_s: float = 10.0,
     tls: ssl.SSLContext | None = None,
@@ -213,7 +216,8 @@ async def connect(
         endpoint_ms=endpoint_ms,
         max_utterance_s=max_utterance_s,
         vad=vad,
-        hotwords=tuple(hotwords),
+        decoder=decoder,
+        hotwords=tuple(HotWord(hot) if isinstance(hot, str) else hot for hot in hotwords),
         grammar=tuple(grammar),
     )
     socket = await _open(_address(url), token, open_timeout_s, tls)

@@ -23,6 +23,7 @@ from typing import Any
 
 from streamasr.core.audio import AudioDoor, PcmDecoder
 from streamasr.core.features import SAMPLE_RATE
+from streamasr.core.hotwords import heat
 from streamasr.core.messages import (
     ERRORS,
     MAX_TEXT_BYTES,
@@ -322,11 +323,18 @@ def _options(
     start: Start, defaults: StreamSettings, facts: ModelFacts
 ) -> tuple[StreamOptions, tuple[str, ...]]:
     """What the client chose, else what the operator set; and what cannot be honoured."""
-    ignored = [name for name in ("hotwords", "grammar") if getattr(start, name)]
+    ignored = ["grammar"] if start.grammar else []
     decoder = decoder_name(start.decoder)
     if decoder == "graph" and facts.graph is None:
         ignored.append("decoder")
         decoder = "auto"
+    decoder = decoder_used(facts, decoder)
+    hot = None
+    if start.hotwords and decoder == "graph" and facts.graph is not None:
+        hot = heat(facts.graph, start.hotwords)
+        ignored += [f"hotwords: {text}" for text in hot.unknown]
+    elif start.hotwords:
+        ignored.append("hotwords")
     chosen: dict[str, Any] = {}
     for name in ("endpoint_ms", "max_utterance_s", "vad"):
         value = getattr(start, name)
@@ -334,7 +342,8 @@ def _options(
     options = StreamOptions(
         partials=start.partials,
         words=start.words,
-        decoder=decoder_used(facts, decoder),
+        decoder=decoder,
+        hotwords=hot,
         **chosen,
     )
     return options, tuple(ignored)

@@ -10,6 +10,7 @@ import typer
 
 from streamasr import __version__
 from streamasr.app.cli import VERBS, boundary, run
+from streamasr.app.commands.lm import lm
 from streamasr.errors import (
     BundleError,
     ConfigError,
@@ -52,16 +53,26 @@ def test_help_lists_every_verb_with_what_it_does(capsys: pytest.CaptureFixture[s
         assert summary in out
 
 
-@pytest.mark.parametrize("verb", VERBS)
+COMMANDS = [*(verb for verb in VERBS if verb != "lm"), *(f"lm {name}" for name in lm)]
+
+
+@pytest.mark.parametrize("verb", COMMANDS)
 def test_every_verb_has_help_with_an_example(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert code_of(verb, "--help") == 0
+    assert code_of(*verb.split(), "--help") == 0
     out = capsys.readouterr().out
     assert "Example" in out
     assert f"  streamasr {verb}" in out
     assert "--verbose" in out
 
 
-@pytest.mark.parametrize("verb", VERBS)
+def test_verbs_below_a_verb_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert code_of("lm", "--help") == 0
+    out = capsys.readouterr().out
+    assert VERBS["lm"] in out
+    assert all(name in out for name in lm)
+
+
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb != "lm"])
 def test_the_list_of_verbs_says_what_their_help_says(verb: str) -> None:
     function = getattr(import_module(f"streamasr.app.commands.{verb}"), verb)
     assert function.__doc__.splitlines()[0] == VERBS[verb]

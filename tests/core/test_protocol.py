@@ -4,6 +4,7 @@ import random
 import pytest
 
 from streamasr.core.events import Final, Gap, Partial, SpeechEnded, SpeechStarted, Word
+from streamasr.core.hotwords import HotWord
 from streamasr.core.messages import (
     CLIENT_TYPES,
     ERRORS,
@@ -51,7 +52,13 @@ def test_every_server_message_survives_the_wire(name: str) -> None:
     [
         Start(),
         Start(encoding="mulaw", sample_rate=8000, channels=2, partials=False, words=False),
-        Start(endpoint_ms=200, max_utterance_s=10.0, vad=False, hotwords=("a",), grammar=("b c",)),
+        Start(
+            endpoint_ms=200,
+            max_utterance_s=10.0,
+            vad=False,
+            hotwords=(HotWord("a"), HotWord("b c", 2.0, "K AE")),
+            grammar=("b c",),
+        ),
         Flush(),
         Flush(7),
         Flush("label"),
@@ -117,6 +124,11 @@ REFUSED = [
     ("bad_field", '{"type": "start", "max_utterance_s": 1e999}', "max_utterance_s is inf"),
     ("bad_field", '{"type": "start", "max_utterance_s": true}', "max_utterance_s is True"),
     ("bad_field", '{"type": "start", "hotwords": "one"}', 'hotwords is "one"'),
+    ("bad_field", '{"type": "start", "hotwords": [7]}', "hotwords is 7"),
+    ("bad_field", '{"type": "start", "hotwords": [{"boost": 1}]}', "hotwords is"),
+    ("bad_field", '{"type": "start", "hotwords": [{"text": "a", "boost": "x"}]}', "hotwords is"),
+    ("bad_field", '{"type": "start", "hotwords": [{"text": "a", "boost": 99}]}', "boost lies in"),
+    ("bad_field", '{"type": "start", "decoder": "best"}', 'decoder is "best"'),
     ("bad_field", '{"type": "start", "grammar": [1]}', "grammar is"),
     ("bad_field", '{"type": "flush", "id": [1]}', "id is"),
     ("bad_field", '{"type": "flush", "id": "' + "x" * 300 + '"}', "id is"),
@@ -150,7 +162,7 @@ def fault_of(text: str) -> str | None:
 @pytest.mark.parametrize("seed", range(20))
 def test_garbage_gives_messages_or_wire_errors_and_nothing_else(seed: int) -> None:
     random_ = random.Random(seed)
-    text = list(encode(Start(endpoint_ms=200, hotwords=("a", "b"))))
+    text = list(encode(Start(endpoint_ms=200, hotwords=(HotWord("a"), HotWord("b")))))
     for _ in range(500):
         damaged = text[: random_.randrange(len(text) + 1)] if random_.random() < 0.3 else text[:]
         for _ in range(random_.randrange(4)):

@@ -107,7 +107,7 @@ async def test_leaving_early_is_allowed(running: Daemon) -> None:
 
 async def test_ignored_features_are_told(running: Daemon) -> None:
     async with connect(running.url, hotwords=["a"], grammar=["b"]) as client:
-        assert client.ready.ignored == ("hotwords", "grammar")
+        assert client.ready.ignored == ("grammar", "hotwords")
         await client.stop()
 
 

@@ -19,6 +19,10 @@ def export(
             "--audio", metavar="FILE", help="Speech to calibrate on; may be given many times."
         ),
     ],
+    lm: Annotated[
+        Path | None,
+        typer.Option("--lm", metavar="DIR", help="Put this language model in; see `streamasr lm`."),
+    ] = None,
     float32: Annotated[
         bool, typer.Option("--float", help="Keep the weights as they are: no 8-bit integers.")
     ] = False,
@@ -36,5 +40,5 @@ def export(
         from streamasr.app.train.export import export as write
     except ModuleNotFoundError as error:
         raise MissingExtra(error.name or "torch", "train") from error
-    agreement = write(run, out, audio=audio, quantised=not float32)
+    agreement = write(run, out, audio=audio, quantised=not float32, language=lm)
     print(f"{out}: {agreement.same_best:.2%} of the best units are those of the trained model")

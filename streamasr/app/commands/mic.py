@@ -13,9 +13,11 @@ from streamasr.app.options import (
     DecoderOption,
     Device,
     DeviceOption,
+    HotwordsOption,
     ModelOption,
     ThreadsOption,
     open_model,
+    read_hotwords,
 )
 
 
@@ -48,6 +50,7 @@ def mic(
     ] = MicFormat.TEXT,
     model: ModelOption = None,
     decoder: DecoderOption = DecoderChoice.AUTO,
+    hotwords: HotwordsOption = None,
     device: DeviceOption = Device.AUTO,
     threads: ThreadsOption = 1,
 ) -> None:
@@ -69,6 +72,7 @@ def mic(
     from streamasr.edge.portaudio import libraries_apart
 
     engine = open_model(model, device=device, threads=threads, decoder=decoder)
+    hot = read_hotwords(hotwords, engine)
     with (
         libraries_apart() as err,
         Microphone(input) as microphone,
@@ -78,5 +82,7 @@ def mic(
         if display.live:
             display.note(f"listening to {microphone.device.name}; Ctrl-C ends")
         as_json = format is MicFormat.JSON
-        listener = Listener(engine, display, json=as_json, partial_lines=partials is True)
+        listener = Listener(
+            engine, display, json=as_json, partial_lines=partials is True, hotwords=hot
+        )
         listener.run(microphone.items())

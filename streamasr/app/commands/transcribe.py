@@ -13,9 +13,11 @@ from streamasr.app.options import (
     DecoderOption,
     Device,
     DeviceOption,
+    HotwordsOption,
     ModelOption,
     ThreadsOption,
     open_model,
+    read_hotwords,
 )
 from streamasr.errors import UsageError
 
@@ -50,6 +52,7 @@ def transcribe(
     ] = None,
     model: ModelOption = None,
     decoder: DecoderOption = DecoderChoice.AUTO,
+    hotwords: HotwordsOption = None,
     device: DeviceOption = Device.AUTO,
     threads: ThreadsOption = 1,
 ) -> None:
@@ -68,11 +71,16 @@ def transcribe(
     """
     from streamasr.app.live import standard_display
     from streamasr.app.transcription import Job, check_names
+    from streamasr.core.stream import StreamOptions
 
     raw = raw_format(rate, encoding, channels)
     check_names(files, format, output_dir)
     engine = open_model(model, device=device, threads=threads, decoder=decoder)
-    job = Job(engine, format, standard_display(), output_dir, realtime=realtime, raw=raw)
+    hot = read_hotwords(hotwords, engine)
+    options = StreamOptions(hotwords=hot)
+    job = Job(
+        engine, format, standard_display(), output_dir, realtime=realtime, raw=raw, options=options
+    )
     if not job.run(files):
         raise typer.Exit(1)
 

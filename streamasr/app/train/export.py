@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import Tensor
 
+from streamasr.app.lm.attach import attach
 from streamasr.app.mixing import read_clip
 from streamasr.app.train import checkpoint
 from streamasr.app.train.calibrate import measure_limits
@@ -68,9 +69,18 @@ def read_run(run: Path) -> tuple[Recipe, AcousticModel, Tokeniser]:
 
 
 def export(
-    run: Path, out: Path, *, audio: Sequence[Path], quantised: bool = True, name: str = ""
+    run: Path,
+    out: Path,
+    *,
+    audio: Sequence[Path],
+    quantised: bool = True,
+    name: str = "",
+    language: Path | None = None,
 ) -> Agreement:
-    """Write a bundle from a run; ``audio`` is speech to calibrate and compare on."""
+    """Write a bundle from a run; ``audio`` is training speech to calibrate and compare on.
+
+    ``language`` is a folder with a language model that goes into the bundle too.
+    """
     recipe, model, tokeniser = read_run(run)
     log = run / "log.jsonl"
     rows = [json.loads(line) for line in log.read_text().splitlines()] if log.is_file() else []
@@ -93,6 +103,9 @@ def export(
         pieces=pieces,
     )
 
+    if language is not None:
+        attach(out, language, map(read_clip, audio), delay_ms=recipe.train.phone_delay_ms)
+    return agreement
 
 def write_bundle(
     out: Path,

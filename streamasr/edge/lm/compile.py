@@ -26,7 +26,7 @@ from streamasr.edge.bundle import ARPA_FILE, FACTS_FILE, LEXICON_FILE, Bundle
 from streamasr.edge.lm.arpa import read_arpa
 from streamasr.edge.lm.compact import compact, map_graph, write_graph
 from streamasr.edge.lm.graph import build_graph
-from streamasr.edge.lm.lexicon import read_lexicon
+from streamasr.edge.lm.lexicon import WordFinder, read_lexicon
 from streamasr.errors import BundleError, ConfigError
 
 log = logging.getLogger(__name__)
@@ -49,7 +49,8 @@ def load_graph(bundle: Bundle, cache: Path | None = None) -> GraphModel:
         raise BundleError(f"{where} needs a head of {len(PHONES)} phones")
     facts = read_table(table, where)
     graph = open_graph(bundle.path, bundle.info["checksums"], cache or cache_folder())
-    return GraphModel(graph, speller=Speller(bundle.facts.units), **facts)
+    lexicon = WordFinder(bundle.path / LEXICON_FILE)
+    return GraphModel(graph, speller=Speller(bundle.facts.units), pronounce=lexicon.find, **facts)
 
 
 def read_table(table: Mapping[str, Any], where: str) -> dict[str, Any]:

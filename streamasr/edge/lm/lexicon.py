@@ -10,6 +10,7 @@ from __future__ import annotations
 import gzip
 import re
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from pathlib import Path
 
 from streamasr.core.phones import PHONE_IDS
@@ -71,3 +72,29 @@ def write_lexicon(lexicon: Mapping[str, Iterable[Phones]], file: Path) -> None:
     partial = file.with_name(file.name + ".partial")
     partial.write_bytes(gzip.compress(data, 9, mtime=0) if file.suffix == ".gz" else data)
     partial.rename(file)
+
+
+class WordFinder:
+    """Looks words up in a lexicon file without making a table of all of it."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    @cached_property
+    def _lines(self) -> bytes:
+        opened = gzip.open if self._file.suffix == ".gz" else open
+        with opened(self._file, "rb") as stream:
+            return b"\n" + stream.read()
+
+    def find(self, words: Iterable[str]) -> dict[str, list[Phones]]:
+        """The pronunciations of those words that are there."""
+        found: dict[str, list[Phones]] = {}
+        for word in words:
+            key = b"\n" + word.encode() + b" "
+            at = self._lines.find(key)
+            while at >= 0:
+                end = self._lines.find(b"\n", at + 1)
+                phones = self._lines[at + len(key) : end if end >= 0 else None].decode().split()
+                found.setdefault(word, []).append(tuple(phones))
+                at = self._lines.find(key, end) if end >= 0 else -1
+        return found

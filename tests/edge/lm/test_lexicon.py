@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from streamasr.edge.lm.lexicon import read_cmudict, read_lexicon, write_lexicon
+from streamasr.edge.lm.lexicon import WordFinder, read_cmudict, read_lexicon, write_lexicon
 from streamasr.errors import BundleError, ConfigError
 
 CMU = """\
@@ -50,3 +50,11 @@ def test_the_packaged_dictionary_is_large_and_plain() -> None:
     lexicon = read_cmudict()
     assert len(lexicon) > 100_000
     assert ("HH", "AH", "L", "OW") in lexicon["hello"]
+
+
+def test_words_are_found_in_a_file_without_reading_all(tmp_path: Path) -> None:
+    file = tmp_path / "lexicon.txt.gz"
+    write_lexicon({"a": [("AH",), ("EY",)], "an": [("AE", "N")], "b": [("B",)]}, file)
+    finder = WordFinder(file)
+    assert finder.find(["a", "b", "n", "zork"]) == {"a": [("AH",), ("EY",)], "b": [("B",)]}
+    assert finder.find([]) == {}

@@ -1,0 +1,143 @@
+"""``streamasr lm``: make a language model, put it into a bundle, tune it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from streamasr.errors import UsageError
+
+
+def build(
+    texts: Annotated[
+        list[Path], typer.Argument(metavar="TEXT...", help="A sentence a line; .gz may be.")
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The folder to write.")],
+    held_out: Annotated[
+        Path | None,
+        typer.Option(
+            "--held-out",
+            metavar="FILE",
+            help="Sentences to measure on; what lies near them in a TEXT is not learnt.",
+        ),
+    ] = None,
+    words: Annotated[
+        int, typer.Option("--words", min=1, help="The most frequent words that are known.")
+    ] = 60_000,
+    size_mb: Annotated[
+        float | None,
+        typer.Option("--size-mb", min=0.01, help="Prune to this size; builds several times."),
+    ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option("--threshold", min=0, help="Prune n-grams of less gain.  [2e-7]"),
+    ] = None,
+) -> None:
+    """Make a language model of text: a trigram and the pronunciations of its words.
+
+    Needs the extra [train].
+
+    \b
+    Example:
+      streamasr lm build books.txt.gz --out lm --size-mb 6
+    """
+    from streamasr.app.lm.build import LanguageOptions
+    from streamasr.app.lm.sized import build_sized
+
+    if size_mb is not None and threshold is not None:
+        raise UsageError("--size-mb and --threshold exclude each other", remedy="give one")
+    for file in [*texts, *([held_out] if held_out else [])]:
+        if not file.is_file():
+            raise UsageError(f"no such file: {file}")
+    options = LanguageOptions(words=words, threshold=2e-7 if threshold is None else threshold)
+    sentences = held_out.read_text(encoding="utf-8").splitlines() if held_out else []
+    report = build_sized(texts, out, held_out=sentences, options=options, size_mb=size_mb)
+    sizes = " + ".join(f"{size:,}" for size in report.sizes)
+    print(f"{out}: {report.words:,} words, {sizes} n-grams, {report.bytes / 1e6:.1f} MB")
+    print(f"{report.sentences:,} sentences learnt, {report.left_out:,} near held-out ones left out")
+    if report.held_out_perplexity is not None and report.held_out_unknown is not None:
+        print(
+            f"held out: perplexity {report.held_out_perplexity:.0f}, "
+            f"{report.held_out_unknown:.1%} of the words unknown"
+        )
+
+
+def add(
+    model: Annotated[Path, typer.Argument(metavar="BUNDLE", help="The model folder.")],
+    language: Annotated[Path, typer.Argument(metavar="DIR", help="What `lm build` wrote.")],
+    audio: Annotated[
+        list[Path],
+        typer.Option("--audio", metavar="FILE|DIR", help="Training speech: files, or a corpus."),
+    ],
+    phone_delay_ms: Annotated[
+        float,
+        typer.Option("--phone-delay-ms", help="The recipe's; how far the phone head trails."),
+    ] = 60.0,
+) -> None:
+    """Put a language model into a model folder, so that it can use the graph decoder.
+
+    Needs the extra [train]. The scales start from defaults: `lm tune` is the next step.
+
+    \b
+    Example:
+      streamasr lm add models/mine lm --audio data/librispeech_train_clean_5
+    """
+    from streamasr.app.lm.attach import attach, speech
+
+    attach(model, language, speech(audio), delay_ms=phone_delay_ms)
+    print(f"{model}: has the language model of {language}; next: streamasr lm tune {model} DIR")
+
+
+def tune(
+    model: Annotated[Path, typer.Argument(metavar="BUNDLE", help="The model folder.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="A folder with manifest.tsv and its audio.")
+    ],
+    split: Annotated[
+        str | None, typer.Option("--split", help="Only the utterances of this split.")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, help="Only so many, evenly spread.")
+    ] = None,
+) -> None:
+    """Choose the scales of a model's graph decoder and calibrate its confidences.
+
+    Needs the extra [train]. Use speech that is neither trained nor tested on; takes
+    some minutes for half an hour of it, and changes bundle.toml.
+
+    \b
+    Example:
+      streamasr lm tune models/mine data/librispeech_train_clean_5 --split dev
+    """
+    from streamasr.app.live import LiveLine
+    from streamasr.app.lm.attach import read_facts, write_facts
+    from streamasr.app.lm.tune import tune as choose
+    from streamasr.app.manifest import read_manifest, thin_out
+    from streamasr.app.mixing import read_clip
+    from streamasr.edge.engines import open_engine
+
+    utterances = [u for u in read_manifest(folder) if split in (None, u.split)]
+    utterances = thin_out(utterances, limit)
+    if not utterances:
+        raise UsageError(f"nothing to tune on in {folder}", remedy="check --split")
+    engine = open_engine(model, device="cpu", kind="onnx", capacity=16, decoder="graph")
+    line = LiveLine(sys.stderr)
+    clips = (read_clip(u.path) for u in utterances)
+    report = choose(engine, [u.text for u in utterances], clips, note=line.show)
+    line.clear()
+    info = read_facts(model)
+    info["graph"] |= report.tables()
+    write_facts(model, info)
+    for table, values in report.tables().items():
+        print(table, " ".join(f"{name}={value:g}" for name, value in values.items()))
+    print(
+        f"word error rate on {len(utterances)} utterances or the part of them that was tried: "
+        f"{report.before.rate:.2%} before, {report.after.rate:.2%} after"
+    )
+
+
+lm = {"build": build, "add": add, "tune": tune}
+"""The verbs below ``streamasr lm``."""
