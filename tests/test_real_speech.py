@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bench.music import coloured, compose
 from streamasr.app.mixing import read_clip
 from streamasr.app.wer import Errors, count_errors
-from streamasr.core.events import Event, Final
+from streamasr.core.events import Event, Final, SpeechStarted
 from streamasr.core.recognizer import Recognizer
 from streamasr.edge.bundle import DEFAULT_MODEL, load
 from streamasr.edge.client import transcribe
@@ -107,3 +108,17 @@ def test_the_shipped_bundle_is_whole_and_small() -> None:
     assert sum(f.stat().st_size for f in MODEL.iterdir()) <= 30_000_000
     assert bundle.facts.latency_ms <= 250
     assert "LibriSpeech" in (MODEL / "CARD.md").read_text()
+
+
+def test_music_and_noise_give_no_words_and_speech_after_them_does(recognizer: Recognizer) -> None:
+    clip = CLIPS[0]
+    said = text(hear(recognizer, read_clip(clip)))
+    rng = np.random.default_rng(5)
+    pieces = [compose(rng, seconds=10.0) for _ in range(4)]
+    pieces += [coloured(rng, seconds=10.0, slope=1.0, waver=6.0)]
+    with recognizer.stream() as stream:
+        events = [event for piece in pieces for event in stream.accept(piece)] + stream.flush()
+        assert any(isinstance(event, SpeechStarted) for event in events), "the gate did open"
+        assert text(events) == ""
+        heard = text(stream.accept(read_clip(clip)) + stream.finish())
+        assert len(set(heard.split()) & set(said.split())) >= 4

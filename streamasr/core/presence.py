@@ -25,7 +25,7 @@ Floats = NDArray[np.float32]
 LOG_HALF = math.log(0.5)
 WINDOW = 50
 """Emissions that are not silence: two seconds of sound."""
-DOUBT = 15
+DOUBT = 8
 """Emissions of half the threshold that an open utterance must outweigh."""
 SHARE_OF_SPEECH = 0.47
 """A model's threshold, as a share of `certainty` on clean speech."""

@@ -34,6 +34,7 @@ from streamasr.core.features import SAMPLE_RATE
 from streamasr.core.graphdecoder import GraphDecoder
 from streamasr.core.hotwords import HotWords
 from streamasr.core.model import Emissions, ModelFacts
+from streamasr.core.presence import Presence
 from streamasr.core.utterance import Utterance
 from streamasr.core.vad import Closed, Gate, GateItem, Opened, OpenGate, Speech, VadGate, WebRtcVad
 from streamasr.errors import AudioFormatError, ConfigError, StreamClosed, UsageError
@@ -62,13 +63,15 @@ class StreamOptions:
     """Audio decoded from before the speech that opened the gate."""
     partials: bool = True
     words: bool = True
+    presence: bool = True
+    """Tell no words of an utterance in which the model is sure of no speech."""
     decoder: DecoderName = "auto"
     """``auto`` is the graph where one is loaded."""
+    hotwords: HotWords | None = None
+    """For the graph decoder; see `core.hotwords.heat`."""
 
     def __post_init__(self) -> None:
         limits: dict[str, tuple[float, float]] = {
-    hotwords: HotWords | None = None
-    """For the graph decoder; see `core.hotwords.heat`."""
             "endpoint_ms": (120, 10_000),
             "max_utterance_s": (1, 300),
             "trailing_blank_ms": (200, 60_000),
@@ -316,7 +319,10 @@ class Stream:
         start = at if self._onset is None else self._onset
         self._onset = None
         hop = self._facts.emission_samples
-        self._open = Utterance(self._make_decoder(), hop, self._begun, start=start, origin=at)
+        presence = Presence(self._facts.presence if self._options.presence else 0.0)
+        self._open = Utterance(
+            self._make_decoder(), hop, self._begun, start=start, origin=at, presence=presence
+        )
         self._begun += 1
         self._events.append(SpeechStarted(self._open.index, start))
         return self._open
@@ -345,7 +351,7 @@ class Stream:
             self._events.append(utterance.partial(with_words=self._options.words))
         if self._ending is not None:
             return
-        evidence = Evidence(reached - utterance.origin, utterance.quiet, bool(utterance.text))
+        evidence = Evidence(reached - utterance.origin, utterance.quiet, utterance.has_words)
         reason = endpoint(self._rules, evidence)
         if reason == "trailing_blank":
             self._end(_End(reason, reached - utterance.quiet))

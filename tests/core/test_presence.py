@@ -31,9 +31,9 @@ def judged(*pieces: np.ndarray, threshold: float = 0.4) -> Presence:
 
 
 def test_sure_phones_soon_outweigh_the_doubt() -> None:
-    """k at 0.8 beside 15 at 0.2 reach 0.4 when 0.4 k >= 3: at the eighth."""
-    assert not judged(sounding(SURE, 7)).is_sure
-    assert judged(sounding(SURE, 8)).is_sure
+    """k at 0.85 beside 8 at 0.2 reach 0.4 when 0.45 k >= 1.6: at the fourth."""
+    assert not judged(sounding(0.85, 3)).is_sure
+    assert judged(sounding(0.85, 4)).is_sure
 
 
 def test_a_short_word_is_judged_at_its_end() -> None:

@@ -34,6 +34,7 @@ from streamasr.app.train.onnx_graph import build_step
 from streamasr.core.features import HOP, SAMPLE_RATE
 from streamasr.core.model import ModelConfig
 from streamasr.core.network import AcousticModel
+from streamasr.core.presence import SHARE_OF_SPEECH, certainty
 from streamasr.core.units import BLANK, Units
 from streamasr.edge import bundle
 from streamasr.edge.bundle import PIECES_FILE
@@ -92,7 +93,7 @@ def export(
         training["dev_wer_last_epoch"] = round(rows[-1]["dev_wer"], 4)
     speech = read_speech(audio, recipe.model.step_samples)
     pieces = (run / PIECES_FILE).read_bytes()
-    return write_bundle(
+    agreement = write_bundle(
         out,
         model,
         tokeniser.units,
@@ -102,10 +103,10 @@ def export(
         training=training,
         pieces=pieces,
     )
-
     if language is not None:
         attach(out, language, map(read_clip, audio), delay_ms=recipe.train.phone_delay_ms)
     return agreement
+
 
 def write_bundle(
     out: Path,
@@ -128,7 +129,8 @@ def write_bundle(
     limits = measure_limits(model, [speech])
     weights = {k: v.numpy() for k, v in model.state_dict().items()}
     with torch.no_grad():
-        expected = model(speech).units[0].numpy()
+        emissions = model(speech)
+    expected = emissions.units[0].numpy()
     for used_limits in (None, limits) if quantised else (None,):
         graph = build_step(model.config, weights, used_limits)
         agreement = compare(expected, run_graph(graph, model.config, speech[0].numpy()))
@@ -143,6 +145,9 @@ def write_bundle(
     if pieces:
         (partial / bundle.PIECES_FILE).write_bytes(pieces)
     facts = describe(model.config, name, partial, agreement, quantised=quantised)
+    if emissions.phones is not None:
+        sure = certainty(emissions.phones[0].numpy())
+        facts["decode"]["presence"] = round(SHARE_OF_SPEECH * sure, 3)
     facts["training"] = training or {}
     (partial / bundle.FACTS_FILE).write_text(tomli_w.dumps(facts), encoding="utf-8")
     bundle.load(partial)
