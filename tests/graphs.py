@@ -68,13 +68,13 @@ def muddle(spoken: str = SPOKEN, seed: int = 0, noise: float = 1.0) -> NDArray[n
 
 
 def units(text: str, rows: int) -> NDArray[np.float32]:
-    """Log-probabilities [rows, units] in which the units of a text are clear."""
+    """Log-probabilities [rows, units] in which the units of a text are clear, early on."""
     out = np.full((rows, len(UNITS)), 0.001, np.float32)
     speller = Speller(UNITS)
     ids = [unit for word in text.split() for unit in speller.spell(word)]
     best = np.zeros(rows, np.int64)
     if ids:
-        best[np.linspace(0, rows - 1, 2 * len(ids)).astype(int)[::2]] = ids
+        best[np.linspace(0, 0.6 * (rows - 1), 2 * len(ids)).astype(int)[::2]] = ids
     out[np.arange(rows), best] = 0.9
     return np.log(out)
 

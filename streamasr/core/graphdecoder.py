@@ -7,7 +7,9 @@
 
 While an utterance is open its best reading may still change; a word is shown once it lies
 `SearchOptions.settle` emissions back, and is then rarely taken back. The end corrects it
-where both heads together prefer another reading.
+where both heads together prefer another reading. That last choice is made already when
+`EARLY` emissions of silence have passed, and made again only where more was said since: so
+nobody waits for it once the utterance is declared over.
 """
 
 from __future__ import annotations
@@ -27,6 +29,9 @@ from streamasr.core.rescore import choose
 
 Span = tuple[int, int]
 
+EARLY = 5
+"""Emissions of silence after which an utterance may be about to end."""
+
 
 class GraphDecoder:
     """Decodes one utterance; see `core.decoder.Decoder`."""
@@ -40,6 +45,7 @@ class GraphDecoder:
         self._units: list[Floats] = []
         self._shown: tuple[int, ...] = ()
         self._is_finished = False
+        self._early: Path | None = None  # chosen in the silence that goes on
         self.text = ""
         self.quiet = 0
 
@@ -50,10 +56,14 @@ class GraphDecoder:
             return False
         self._phones.append(phones)
         self._units.append(emissions.units)
-        if self._search.push(self._model.scores(phones)):
-            self._path.forget()
-        self._path.follow(self._search.frames, self._search.best())
-        self.quiet = silence_run(self._path.labels)
+        before = len(self._path.labels)
+        for number, row in enumerate(self._model.scores(phones), start=before + 1):
+            if self._search.push(row[None]):
+                self._path.forget()
+            self._path.follow(self._search.frames, self._search.best())
+            self.quiet = silence_run(self._path.labels)
+            if self.quiet == EARLY and any(self._path.outputs):
+                self._early = self._choose(number)
         return self._show()
 
     def finish(self) -> None:
@@ -61,10 +71,19 @@ class GraphDecoder:
         self._is_finished = True
         if not self._phones:
             return
-        path = choose(self._model, self.readings(), np.concatenate(self._units), self._word)
-        if path is not None:
-            self._path = path
+        chosen = len(self._early.labels) if self._early is not None else 0
+        silent = len(self._path.labels) - chosen
+        if self._early is not None and self.quiet == EARLY + silent:
+            self._path = self._early.copy()
+            self._path.rest(silent)
+        else:
+            self._path = self._choose(len(self._path.labels)) or self._path
         self._show()
+
+    def _choose(self, emissions: int) -> Path | None:
+        """The best reading of the first ``emissions``, which are all that were searched."""
+        units = np.concatenate(self._units)[:emissions]
+        return choose(self._model, self.readings(), units, self._word)
 
     def readings(self) -> list[Reading]:
         """The best readings that may end here, cheapest first."""

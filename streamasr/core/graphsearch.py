@@ -80,28 +80,24 @@ class GraphSearch:
     def _step(self, row: Floats) -> None:
         options = self._options
         found = self._advance(row)
-        found.costs -= found.costs.min()
-        near = np.flatnonzero(found.costs < options.beam)
-        if len(near) > options.max_active:
-            cheapest = np.argpartition(found.costs[near], options.max_active)
-            near = near[cheapest[: options.max_active]]
-        found = found[near]
+        if len(found) > options.max_active:
+            found = found[np.argpartition(found.costs, options.max_active)[: options.max_active]]
         _say(found, np.flatnonzero(found.steps.outputs))
         sounding, to, lost = compete(found, options.lattice_beam)
-        ended = self._shorten(self._end(Tokens.join(sounding, lost)))
+        ended = self._shorten(self._end(Tokens.join([sounding, lost])))
         resting, to_resting, beaten = compete(ended, options.lattice_beam)
-        self.tokens = Tokens.join(resting, sounding)
+        self.tokens = Tokens.join([resting, sounding])
         winners = np.concatenate([to_resting, to + np.int32(len(resting))])
-        losers = Tokens.join(beaten, lost)
+        losers = Tokens.join([beaten, lost])
         deltas = losers.costs - self.tokens.costs[winners]
         self.frames.append(Frame(self.tokens.steps, Rivals(winners, deltas, losers.steps)))
 
     def _advance(self, row: Floats) -> Tokens:
-        """Every way to take one more emission."""
+        """The ways to take one more emission within the beam, costs counted from the cheapest."""
         graph, tokens = self._graph, self.tokens
         plain = int(np.searchsorted(tokens.states, len(graph.phones)))
         owners, arcs = spread(graph.firsts, tokens.states[:plain])
-        goals = graph.goals[arcs].astype(np.int64)
+        goals = graph.goals[arcs]
         sounds = graph.phones[goals]
         resting = int(np.searchsorted(tokens.states, graph.roots))
         leaving = int(np.searchsorted(owners, resting))
@@ -111,24 +107,46 @@ class GraphSearch:
         costs = graph.costs[arcs] + tokens.costs[owners]
         costs[:leaving] += begin[sounds[:leaving]]
         costs[leaving:] += enter[sounds[leaving:]]
-        labels = sounds + np.uint8(ENTER)
-        labels[:leaving] += np.uint8(START_WORD - ENTER) * (sounds[:leaving] != SILENCE)
         held = tokens.states[resting:plain]
-        heard = graph.phones[held]
-        stays = np.arange(resting, plain, dtype=np.int32)
-        found = Tokens(
-            np.concatenate([goals, held]),
-            np.concatenate([costs, tokens.costs[resting:plain] - row[heard]]),
-            np.concatenate([tokens.words[owners], tokens.words[resting:plain]]),
-            Steps(
-                np.concatenate([owners.astype(np.int32), stays]),
-                np.concatenate([labels, heard + np.uint8(STAY)]),
-                np.concatenate([graph.outputs[arcs], np.zeros(len(held), np.int32)]),
-            ),
-        )
-        if self._hot is None:
-            return found
-        return Tokens.join(found, self._hot.advance(tokens, enter, begin, row))
+        stay_costs = tokens.costs[resting:plain] - row[graph.phones[held]]
+        hot = None if self._hot is None else self._hot.advance(tokens, enter, begin, row)
+        every = [costs, stay_costs] if hot is None else [costs, stay_costs, hot.costs]
+        cheapest = min(float(part.min()) for part in every if len(part))
+        limit = np.float32(cheapest + self._options.beam)
+        near = np.flatnonzero(costs < limit)
+        parts = [
+            self._entered(near, owners[near], arcs[near], goals[near], leaving, costs[near]),
+            self._stayed(np.flatnonzero(stay_costs < limit) + resting, stay_costs, resting),
+        ]
+        if hot is not None:
+            parts.append(hot[hot.costs < limit])
+        found = Tokens.join(parts)
+        found.costs -= np.float32(cheapest)
+        return found
+
+    def _entered(
+        self,
+        rows: Ints,
+        owners: Ints,
+        arcs: Ints,
+        goals: NDArray[np.int32],
+        leaving: int,
+        costs: Floats,
+    ) -> Tokens:
+        """Tokens that took arcs; the first ``leaving`` rows of all leave roots."""
+        graph = self._graph
+        sounds = graph.phones[goals]
+        labels = sounds + np.uint8(ENTER)
+        labels[(rows < leaving) & (sounds != SILENCE)] += np.uint8(START_WORD - ENTER)
+        steps = Steps(owners.astype(np.int32), labels, graph.outputs[arcs])
+        return Tokens(goals.astype(np.int64), costs, self.tokens.words[owners], steps)
+
+    def _stayed(self, rows: Ints, costs: Floats, first: int) -> Tokens:
+        """Tokens whose phone goes on; ``costs`` are those of the rows from ``first`` on."""
+        states = self.tokens.states[rows]
+        labels = self._graph.phones[states] + np.uint8(STAY)
+        steps = Steps(rows.astype(np.int32), labels, np.zeros(len(rows), np.int32))
+        return Tokens(states, costs[rows - first], self.tokens.words[rows], steps)
 
     def _end(self, sounding: Tokens) -> Tokens:
         """The tokens at roots that words and pauses which end here lead to."""
@@ -147,20 +165,20 @@ class GraphSearch:
         says = np.flatnonzero(outputs)
         ended.steps.outputs[says] = outputs[says]
         _say(ended, says)
-        return ended if leaving is None else Tokens.join(ended, leaving)
+        return ended if leaving is None else Tokens.join([ended, leaving])
 
     def _shorten(self, resting: Tokens) -> Tokens:
         """The tokens at roots, and those that go on from there with shorter histories."""
         graph = self._graph
-        every = last = resting
+        every, last = [resting], resting
         while len(last):
             shorter = graph.shorter[last.states].astype(np.int64)
             costs = last.costs + graph.shorter_costs[last.states]
             going = np.flatnonzero((shorter != last.states) & (costs < self._options.beam))
             last = last[going]
             last.states, last.costs = shorter[going], costs[going]
-            every = Tokens.join(every, last)
-        return every
+            every.append(last)
+        return Tokens.join(every)
 
     # ---- tidying ----
 

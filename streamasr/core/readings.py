@@ -18,6 +18,7 @@ from itertools import count
 from typing import Self
 
 from streamasr.core.graph import Floats
+from streamasr.core.phones import SILENCE, STAY
 from streamasr.core.tokens import Frame, Ints, Rivals, Steps
 
 TRIES = 4
@@ -52,6 +53,12 @@ class Path:
         """Go a rival's way to emission ``at``, and on as before."""
         origin = self._take(frames[at].rivals.steps, rival, at)
         self._follow(frames, origin, at - 1, len(self.tokens))
+
+    def rest(self, emissions: int) -> None:
+        """Go on in silence."""
+        self.tokens += [-1] * emissions
+        self.labels += [STAY + SILENCE] * emissions
+        self.outputs += [0] * emissions
 
     def forget(self) -> None:
         """Know the path no more, after frames were renumbered."""

@@ -6,8 +6,8 @@ cheapest goes on; a *rival* said other words and lost by little.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import Self
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,22 +19,7 @@ Rows = NDArray[np.bool_] | Ints
 
 
 @dataclass(slots=True, eq=False)
-class Columns:
-    """Arrays of one length that are cut and joined together."""
-
-    def __getitem__(self, rows: Rows) -> Self:
-        return type(self)(*(getattr(self, item.name)[rows] for item in fields(self)))
-
-    @classmethod
-    def join(cls, first: Self, second: Self) -> Self:
-        pairs = ((getattr(first, item.name), getattr(second, item.name)) for item in fields(cls))
-        return cls(
-            *(a.join(a, b) if isinstance(a, Columns) else np.concatenate([a, b]) for a, b in pairs)
-        )
-
-
-@dataclass(slots=True, eq=False)
-class Steps(Columns):
+class Steps:
     """How tokens came to be: one emission each."""
 
     origins: NDArray[np.int32]
@@ -44,9 +29,20 @@ class Steps(Columns):
     outputs: NDArray[np.int32]
     """The word that it said, or 0."""
 
+    def __getitem__(self, rows: Rows) -> Steps:
+        return Steps(self.origins[rows], self.labels[rows], self.outputs[rows])
+
+    @staticmethod
+    def join(parts: Sequence[Steps]) -> Steps:
+        return Steps(
+            np.concatenate([part.origins for part in parts]),
+            np.concatenate([part.labels for part in parts]),
+            np.concatenate([part.outputs for part in parts]),
+        )
+
 
 @dataclass(slots=True, eq=False)
-class Tokens(Columns):
+class Tokens:
     """Ways to be somewhere after an emission."""
 
     states: Ints
@@ -58,9 +54,21 @@ class Tokens(Columns):
     def __len__(self) -> int:
         return len(self.states)
 
+    def __getitem__(self, rows: Rows) -> Tokens:
+        return Tokens(self.states[rows], self.costs[rows], self.words[rows], self.steps[rows])
+
+    @staticmethod
+    def join(parts: Sequence[Tokens]) -> Tokens:
+        return Tokens(
+            np.concatenate([part.states for part in parts]),
+            np.concatenate([part.costs for part in parts]),
+            np.concatenate([part.words for part in parts]),
+            Steps.join([part.steps for part in parts]),
+        )
+
 
 @dataclass(slots=True, eq=False)
-class Rivals(Columns):
+class Rivals:
     """Tokens that lost by little to one that said other words."""
 
     winners: NDArray[np.int32]
@@ -71,6 +79,9 @@ class Rivals(Columns):
 
     def __len__(self) -> int:
         return len(self.winners)
+
+    def __getitem__(self, rows: Rows) -> Rivals:
+        return Rivals(self.winners[rows], self.deltas[rows], self.steps[rows])
 
 
 @dataclass(slots=True, eq=False)

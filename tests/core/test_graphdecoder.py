@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from streamasr.core.graph import GraphModel
-from streamasr.core.graphdecoder import GraphDecoder, silence_run, word_spans
+from streamasr.core.graphdecoder import EARLY, GraphDecoder, silence_run, word_spans
 from streamasr.core.model import Emissions
 from streamasr.core.phones import ENTER, PHONE_IDS, SILENCE, START_WORD, STAY
 from tests.graphs import SPOKEN, emissions, muddle, phones, toy_model, units
@@ -116,3 +116,26 @@ def test_memory_of_a_long_utterance_stays_small() -> None:
     held = sum(frame.steps.labels.nbytes for frame in decoder._search.frames)
     assert held < 40 * ROWS * 8
     assert np.isfinite(decoder._search.tokens.costs).all()
+
+
+def test_the_last_choice_is_made_in_the_silence_before_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = []
+    readings = GraphDecoder.readings
+    monkeypatch.setattr(GraphDecoder, "readings", lambda self: asked.append(1) or readings(self))
+    heard = emissions(SPOKEN, "turn off the lights", sure=0.3)
+    decoder = GraphDecoder(toy_model(**WIDE, unit_weight=1.0))
+    decoder.push(heard)
+    assert len(asked) == 1
+    decoder.finish()
+    assert len(asked) == 1
+    assert decoder.text == "turn off the lights"
+    words = decoder.words()
+    assert words[-1].end < ROWS - EARLY
+    more = GraphDecoder(toy_model(**WIDE, unit_weight=1.0))
+    more.push(heard)
+    more.push(emissions("L AY T"))
+    more.finish()
+    assert more.text.endswith("light")
+    assert len(asked) == 3

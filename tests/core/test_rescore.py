@@ -42,7 +42,7 @@ def test_ctc_survives_a_long_utterance() -> None:
 
 
 def test_the_other_head_can_change_the_reading() -> None:
-    heard = units("turn off the light", 25)
+    heard = units("turn off the light", 45)
     both = [reading(1.0, "turn on the light"), reading(3.0, "turn off the light")]
     for weight, expected in ((0.0, 0), (1.0, 1)):
         assert choose(toy_model(unit_weight=weight), both, heard) is both[expected].path

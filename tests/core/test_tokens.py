@@ -47,7 +47,7 @@ def test_rows_are_spread_into_their_entries() -> None:
 
 
 def test_columns_are_joined_with_all_that_is_in_them() -> None:
-    both = Tokens.join(tokens([(1, 0.0, 5)]), tokens([(2, 1.0, 6), (3, 2.0, 7)]))
+    both = Tokens.join([tokens([(1, 0.0, 5)]), tokens([(2, 1.0, 6), (3, 2.0, 7)])])
     assert both.states.tolist() == [1, 2, 3]
     assert both.steps.origins.tolist() == [0, 0, 1]
     assert len(both) == 3
