@@ -20,7 +20,6 @@ import onnxruntime
 import tomli_w
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import save_file
 from torch import Tensor
 
 from streamasr.app.lm.attach import attach
@@ -30,7 +29,7 @@ from streamasr.app.train.calibrate import measure_limits
 from streamasr.app.train.config import Recipe, parse_recipe
 from streamasr.app.train.inventory import Tokeniser
 from streamasr.app.train.loop import RECIPE_FILE, TAIL_STEPS
-from streamasr.app.train.onnx_graph import build_step
+from streamasr.app.train.onnx_graph import build_step, integer_matrices
 from streamasr.core.features import HOP, SAMPLE_RATE
 from streamasr.core.model import ModelConfig
 from streamasr.core.network import AcousticModel
@@ -38,6 +37,7 @@ from streamasr.core.presence import SHARE_OF_SPEECH, certainty
 from streamasr.core.units import BLANK, Units
 from streamasr.edge import bundle
 from streamasr.edge.bundle import PIECES_FILE
+from streamasr.edge.weights import pack, unpack, write_weights
 from streamasr.errors import BundleError, ConfigError
 
 TOLERANCE_FLOAT = 2e-3
@@ -125,14 +125,16 @@ def write_bundle(
     new bundle is whole, and a card that lay there stays.
     """
     name = name or out.name
-    model, halves = _round_to_half(model)
+    with torch.no_grad():
+        trained = model(speech)
+        packed = _round(model, quantised=quantised)
+        stored = model(speech)
     limits = measure_limits(model, [speech])
     weights = {k: v.numpy() for k, v in model.state_dict().items()}
-    with torch.no_grad():
-        emissions = model(speech)
-    expected = emissions.units[0].numpy()
     for used_limits in (None, limits) if quantised else (None,):
         graph = build_step(model.config, weights, used_limits)
+        # the graph must be the stored network, and its integers close to the trained one
+        expected = (stored if used_limits is None else trained).units[0].numpy()
         agreement = compare(expected, run_graph(graph, model.config, speech[0].numpy()))
         _refuse_disagreement(agreement, integers=used_limits is not None)
     partial = out.with_name(f".{out.name}.partial")
@@ -140,13 +142,12 @@ def write_bundle(
     partial.mkdir(parents=True)
     (partial / bundle.UNITS_FILE).write_text(units.dump(), encoding="utf-8")
     (partial / bundle.ONNX_FILE).write_bytes(graph.SerializeToString())
-    save_file(halves, partial / bundle.WEIGHTS_FILE)
-    (partial / bundle.WEIGHTS_FILE).chmod(0o644)  # safetensors keeps it to the owner
+    write_weights(packed, partial / bundle.WEIGHTS_FILE)
     if pieces:
         (partial / bundle.PIECES_FILE).write_bytes(pieces)
     facts = describe(model.config, name, partial, agreement, quantised=quantised)
-    if emissions.phones is not None:
-        sure = certainty(emissions.phones[0].numpy())
+    if stored.phones is not None:
+        sure = certainty(stored.phones[0].numpy())
         facts["decode"]["presence"] = round(SHARE_OF_SPEECH * sure, 3)
     facts["training"] = training or {}
     (partial / bundle.FACTS_FILE).write_text(tomli_w.dumps(facts), encoding="utf-8")
@@ -230,11 +231,9 @@ def read_speech(files: Sequence[Path], step: int) -> Tensor:
     return torch.from_numpy(joined[: len(joined) // step * step][None].copy())
 
 
-def _round_to_half(model: AcousticModel) -> tuple[AcousticModel, dict[str, Tensor]]:
-    """Weights as they will be stored (float16), and the model with just those weights."""
-    halves = {
-        name: w if name.startswith("log_mel") else w.half().contiguous()
-        for name, w in model.state_dict().items()
-    }
-    model.load_state_dict({name: w.float() for name, w in halves.items()})
-    return model, halves
+def _round(model: AcousticModel, *, quantised: bool) -> dict[str, Tensor]:
+    """Give the model the weights as they will be stored, and return those."""
+    weights = model.state_dict()
+    packed = pack(weights, integer_matrices(weights) if quantised else ())
+    model.load_state_dict(unpack(packed))
+    return packed

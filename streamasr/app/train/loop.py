@@ -18,7 +18,6 @@ import numpy as np
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
-from safetensors.torch import load_file
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -51,6 +50,7 @@ from streamasr.app.train.textual import TextBatch, TextSource
 from streamasr.core.network import AcousticModel
 from streamasr.core.phones import PHONES
 from streamasr.edge.bundle import PIECES_FILE, load
+from streamasr.edge.weights import read_weights
 from streamasr.errors import BundleError, ConfigError
 
 log = logging.getLogger(__name__)
@@ -317,7 +317,7 @@ def _load_start(model: AcousticModel, folder: Path) -> None:
     """
     epochs = checkpoint.epoch_files(folder)
     file = epochs[-1] if epochs else load(folder).weights_file
-    weights = {name: w.float() for name, w in load_file(file).items()}
+    weights = read_weights(file)
     if model.has_feedback:
         weights.setdefault("feedback.weight", model.feedback.weight.detach())
     try:

@@ -15,11 +15,13 @@ from typing import Any
 
 import numpy as np
 import onnx
+import torch
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from streamasr.core.features import HOP, POWER_FLOOR, WINDOW, dft_matrix, mel_matrix, used_bins
 from streamasr.core.model import ModelConfig
+from streamasr.edge.weights import quantise_rows
 
 Weights = Mapping[str, NDArray[np.float32]]
 OPSET = 20
@@ -93,7 +95,7 @@ class GraphWriter:
         limit = self.limits[name] if limit is None else limit
         scale = self.constant(np.float32(limit / 127.0), f"{name}.input_scale")
         zero = self.constant(np.uint8(UNSIGNED_ZERO), "unsigned_zero")
-        integers, weight_scales = quantise_rows(weight)
+        integers, weight_scales = (x.numpy() for x in quantise_rows(torch.from_numpy(weight)))
         return self.op(
             "MatMulIntegerToFloat",
             self.op("QuantizeLinear", x, scale, zero),
@@ -112,10 +114,9 @@ class GraphWriter:
         return self.op("LayerNormalization", x, scale, bias, axis=-1, epsilon=1e-5)
 
 
-def quantise_rows(weight: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """Symmetric int8 with one scale a row (output): integers [out, in], scales [out]."""
-    scales = np.maximum(np.abs(weight).max(axis=1), 1e-8).astype(np.float32) / np.float32(127.0)
-    return np.rint(weight / scales[:, None]).astype(np.int8), scales
+def integer_matrices(weights: Mapping[str, Any]) -> set[str]:
+    """Names of the weights that an int8 graph multiplies as integers."""
+    return {name for name, w in weights.items() if w.ndim == 2 and name != "feedback.weight"}
 
 
 def build_step(

@@ -22,7 +22,7 @@ from streamasr.app.train.config import TextConfig
 from streamasr.app.train.inventory import Tokeniser
 from streamasr.app.train.phonebank import PhoneBank
 from streamasr.core.phones import PHONE_IDS, SILENCE
-from streamasr.app.lm.lexicon import Phones, read_cmudict
+from streamasr.edge.lm.lexicon import Phones, read_cmudict
 from streamasr.errors import ConfigError
 
 Ints = NDArray[np.int64]

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file
 
 from streamasr.core.model import Emissions
 from streamasr.core.network import AcousticModel
 from streamasr.edge.bundle import Bundle
 from streamasr.edge.engines.base import SlottedEngine
+from streamasr.edge.weights import read_weights
 from streamasr.errors import BundleError, UsageError
 
 Floats = NDArray[np.float32]
@@ -21,9 +21,8 @@ Floats = NDArray[np.float32]
 def load_network(bundle: Bundle) -> AcousticModel:
     """Build the network of a bundle with its weights, in float32, for evaluation."""
     model = AcousticModel(bundle.config)
-    weights = {name: w.float() for name, w in load_file(bundle.weights_file).items()}
     try:
-        model.load_state_dict(weights)
+        model.load_state_dict(read_weights(bundle.weights_file))
     except RuntimeError as error:
         raise BundleError(f"{bundle.path.name}: the weights do not fit: {error}") from None
     return model.eval()

@@ -9,7 +9,7 @@ import torch
 
 from streamasr.app.train.calibrate import measure_limits
 from streamasr.app.train.export import compare, run_graph
-from streamasr.app.train.onnx_graph import build_step, quantise_rows
+from streamasr.app.train.onnx_graph import build_step
 from streamasr.core.model import ModelConfig
 from streamasr.core.network import AcousticModel
 from tests.conftest import noise
@@ -57,18 +57,3 @@ def test_integer_graph_stays_close_and_is_smaller(model: AcousticModel) -> None:
     kinds = {n.op_type for n in graph.graph.node}
     assert "MatMulIntegerToFloat" in kinds
     assert {i.name: i.data_type for i in graph.graph.initializer}["lstms.0.hidden.weight"] == 3
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_rows_are_quantised_to_within_half_a_step(seed: int) -> None:
-    weight = np.random.default_rng(seed).standard_normal((6, 20)).astype(np.float32)
-    integers, scales = quantise_rows(weight)
-    assert np.abs(integers).max() == 127
-    error = np.abs(integers * scales[:, None] - weight)
-    assert (error <= scales[:, None] * 0.5001).all()
-
-
-def test_a_row_of_zeros_stays_zero() -> None:
-    integers, scales = quantise_rows(np.zeros((1, 4), np.float32))
-    assert not integers.any()
-    assert np.isfinite(scales).all()
