@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streamasr.app.lm.ngram import ABSENT, END, SPECIAL, START, UNKNOWN, NGram, Order, check_base
+from streamasr.edge.lm.ngram import ABSENT, END, SPECIAL, START, UNKNOWN, NGram, Order, check_base
 from streamasr.errors import ConfigError
 
 Keys = NDArray[np.int64]
@@ -36,32 +38,70 @@ def choose_words(
 
 def count(sentences: Iterable[Sequence[str]], words: tuple[str, ...], order: int) -> list[Table]:
     """Count all n-grams up to ``order``, one <s> and one </s> around each sentence."""
-    base = len(words)
-    check_base(base, order)
     ids = {word: i for i, word in enumerate(words)}
-    flat: list[int] = []
+    flat = array("i")
     for sentence in sentences:
-        flat.append(START)
         flat.extend(ids.get(word, UNKNOWN) for word in sentence)
         flat.append(END)
-    if not flat:
+    return count_stream(np.array(flat, np.int32), len(words), order)
+
+
+def count_stream(
+    stream: NDArray[np.int32], base: int, order: int, *, batch: int = 1 << 24
+) -> list[Table]:
+    """As `count`, of sentences that are numbers already, each with </s> behind it.
+
+    N-grams are sorted ``batch`` at a time (but those of one first word together), so that
+    they need not all be in memory more than once.
+    """
+    check_base(base, order)
+    if not len(stream):
         raise ConfigError("no text to count")
-    stream = np.array(flat, np.int64)
-    keys, crosses = stream, np.zeros(len(stream), np.bool_)
+    opens = np.concatenate([[0], np.flatnonzero(stream == END)[:-1] + 1])
+    padded = np.insert(stream, opens, START)
     tables = []
+    crosses = np.zeros(len(padded), np.bool_)
     for length in range(1, order + 1):
         if length > 1:
             # a window must not go on past the end of a sentence
-            crosses = crosses[:-1] | (stream[length - 2 : -1] == END)
-            keys = keys[:-1] * base + stream[length - 1 :]
-        found, counts = np.unique(keys[~crosses], return_counts=True)
-        tables.append(Table(found, counts.astype(np.float64)))
+            crosses = crosses[:-1] | (padded[length - 2 : -1] == END)
+        tables.append(_count_length(padded, ~crosses, base, length, batch))
     return tables
 
 
-def estimate(words: tuple[str, ...], tables: Sequence[Table]) -> NGram:
-    """A model of the order of the longest table; every order normalises exactly."""
+def _count_length(
+    stream: NDArray[np.int32], usable: NDArray[np.bool_], base: int, length: int, batch: int
+) -> Table:
+    """Count the windows of ``length`` that begin where they are ``usable``."""
+    first = stream[: len(usable)]
+    ends = np.cumsum(np.bincount(first[usable], minlength=base))
+    keys, counts, low = [], [], 0
+    while low < base:
+        done = ends[low - 1] if low else 0
+        high = max(low + 1, int(np.searchsorted(ends, done + batch, "right")))
+        at = np.flatnonzero(usable & (first >= low) & (first < high))
+        grams = stream[at].astype(np.int64)
+        for offset in range(1, length):
+            grams *= base
+            grams += stream[at + offset]
+        grams.sort()
+        starts = np.flatnonzero(np.diff(grams, prepend=-1))
+        keys.append(grams[starts])
+        counts.append(np.diff(starts, append=len(grams)).astype(np.float64))
+        low = high
+    return Table(np.concatenate(keys), np.concatenate(counts))
+
+
+def estimate(words: tuple[str, ...], tables: Sequence[Table], minimum: Sequence[int] = ()) -> NGram:
+    """A model of the order of the longest table; every order normalises exactly.
+
+    N-grams of length n seen fewer than ``minimum[n - 1]`` times are not listed, as if
+    their whole count were discounted; shorter ones must not be cut harder than longer.
+    """
     base, top = len(words), len(tables)
+    least = [*minimum, *[1] * top][:top]
+    if least[0] > 1 or any(a > b for a, b in pairwise(least)):
+        raise ConfigError("minimum counts begin with 1 and never fall with length")
     orders: list[Order] = []
     for length in range(1, top + 1):
         table = tables[length - 1]
@@ -70,18 +110,20 @@ def estimate(words: tuple[str, ...], tables: Sequence[Table]) -> NGram:
             orders.append(_unigrams(table.keys, used, base))
             continue
         lower = orders[-1]
-        histories = table.keys // base
-        group, _ = lower.find(histories)
-        totals = np.bincount(group, used, minlength=len(lower.keys))
+        listed = table.counts >= least[length - 1]
         discounts = discount(used)[np.minimum(used, 3).astype(np.int64)]
-        freed = np.bincount(group, discounts, minlength=len(lower.keys))
+        discounts[~listed] = used[~listed]
+        group, is_there = lower.find(table.keys // base)
+        totals = np.bincount(group[is_there], used[is_there], minlength=len(lower.keys))
+        freed = np.bincount(group[is_there], discounts[is_there], minlength=len(lower.keys))
         safe = np.maximum(totals, 1e-300)
         weights = np.where(totals > 0, freed / safe, 1.0)
-        suffix, _ = lower.find(table.keys % base ** (length - 1))
-        probs = (used - discounts) / safe[group]
-        probs = probs + weights[group] * np.exp(lower.log_probs[suffix])
+        keys, group = table.keys[listed], group[listed]
+        suffix, _ = lower.find(keys % base ** (length - 1))
+        probs = (used[listed] - discounts[listed]) / safe[group]
+        probs += weights[group] * np.exp(lower.log_probs[suffix])
         orders[-1] = Order(lower.keys, lower.log_probs, np.log(np.maximum(weights, 1e-30)))
-        orders.append(Order(table.keys, np.log(probs), np.zeros(len(probs))))
+        orders.append(Order(keys, np.log(probs), np.zeros(len(probs))))
     return NGram(words, tuple(orders))
 
 

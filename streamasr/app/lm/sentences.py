@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from streamasr.errors import ConfigError
 
 SPOKEN = {"mr": "mister", "mrs": "missus", "dr": "doctor", "messrs": "messieurs"}
 """Abbreviations as they are read out, and as transcripts of speech spell them."""
+_PLAIN = re.compile(r"[a-z]+(?:[' ][a-z]+)*\n?")
+"""A line that is normalised already, as large collections are."""
 SHARED_WORDS = 7
 """Sentences that share this many words in a row with held-out text are left out."""
 MARGIN = 200
@@ -19,10 +22,19 @@ MARGIN = 200
 
 def read_sentences(file: Path) -> list[list[str]]:
     """Normalised sentences of a .txt or .txt.gz file, one a line; those with digits dropped."""
+    return list(iter_sentences(file))
+
+
+def iter_sentences(file: Path) -> Iterator[list[str]]:
+    """As `read_sentences`, one at a time; raises ConfigError where the file is no text."""
     try:
         opened = gzip.open if file.suffix == ".gz" else open
         with opened(file, "rt", encoding="utf-8") as lines:
-            return [spoken_words(line) for line in lines if is_speakable(line)]
+            for line in lines:
+                if _PLAIN.fullmatch(line):
+                    yield [SPOKEN.get(word, word) for word in line.split()]
+                elif is_speakable(line):
+                    yield spoken_words(line)
     except FileNotFoundError:
         raise ConfigError(f"no such text: {file}") from None
     except (UnicodeDecodeError, gzip.BadGzipFile) as error:

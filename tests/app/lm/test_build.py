@@ -9,6 +9,7 @@ from streamasr.app.lm.build import (
     ARPA_FILE,
     LEXICON_FILE,
     LanguageOptions,
+    Part,
     build_language,
     compile_language,
 )
@@ -78,6 +79,28 @@ def test_held_out_sentences_are_not_learnt_but_measured(folder: Path) -> None:
     assert report.held_out_unknown == 0
 
 
-def test_senseless_options_are_refused() -> None:
-    with pytest.raises(ConfigError):
-        LanguageOptions(words=0)
+def test_other_texts_are_mixed_in_by_weight(folder: Path) -> None:
+    (folder / "other.txt").write_text("lamp lamp lamp\n" * 5)
+    lamps = []
+    for weight in (0.1, 0.9):
+        build_language(
+            [folder / "text.txt"],
+            folder / "lm",
+            mixed=[Part((folder / "other.txt",), weight)],
+            dictionary=folder / "words.dict",
+            options=LanguageOptions(guess=False, threshold=1e-9, least=2, joined=0.5),
+        )
+        model = read_arpa(folder / "lm" / ARPA_FILE)
+        lamps.append(float(model.sentence_scores(["lamp", "lamp", "lamp"]).sum()))
+    assert lamps[0] < lamps[1]
+
+
+def test_senseless_options_are_refused(folder: Path) -> None:
+    for senseless in ({"words": 0}, {"least": 0}, {"joined": 1.5}):
+        with pytest.raises(ConfigError):
+            LanguageOptions(**senseless)
+    with pytest.raises(ConfigError, match="weight"):
+        Part((folder / "text.txt",), 1.0)
+    parts = [Part((folder / "text.txt",), 0.5)] * 2
+    with pytest.raises(ConfigError, match="weights"):
+        build_language([folder / "text.txt"], folder / "lm", mixed=parts)

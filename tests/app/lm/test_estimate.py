@@ -7,7 +7,8 @@ from random import Random
 import numpy as np
 import pytest
 
-from streamasr.app.lm.estimate import choose_words, count, discount, estimate
+from streamasr.app.lm.corpus import Corpus
+from streamasr.app.lm.estimate import choose_words, count, count_stream, discount, estimate
 from streamasr.app.lm.prune import sums
 from streamasr.edge.lm.ngram import SPECIAL, START, NGram, join_ids
 from streamasr.errors import ConfigError
@@ -105,3 +106,33 @@ def test_no_text_is_refused() -> None:
 def test_too_many_words_for_the_keys_are_refused() -> None:
     with pytest.raises(ConfigError, match="too many"):
         count(TINY, tuple(str(i) for i in range(3000)), 6)
+
+
+def test_counting_in_batches_is_counting_at_once() -> None:
+    words = (*SPECIAL, *"abcdefgh")
+    stream = Corpus.of(babble(4)).encode(words)
+    for once, batched in zip(
+        count(babble(4), words, 3), count_stream(stream, len(words), 3, batch=50), strict=True
+    ):
+        assert np.array_equal(once.keys, batched.keys)
+        assert np.array_equal(once.counts, batched.counts)
+
+
+def test_rare_ngrams_leave_their_mass_to_shorter_ones() -> None:
+    words = (*SPECIAL, *"abcdefgh")
+    tables = count(babble(5), words, 3)
+    whole, cut = estimate(words, tables), estimate(words, tables, (1, 2, 3))
+    for length, least in ((2, 2), (3, 3)):
+        table = tables[length - 1]
+        assert np.array_equal(cut.orders[length - 1].keys, table.keys[table.counts >= least])
+        histories = cut.orders[length - 2].keys
+        histories = histories[histories % cut.base != 1]
+        assert sums(cut, histories, length - 1) == pytest.approx(1, abs=1e-6)
+    assert whole.sizes > cut.sizes
+
+
+def test_minimum_counts_must_not_fall() -> None:
+    tables = count(TINY, WORDS, 3)
+    for minimum in ((2, 2, 2), (1, 3, 2)):
+        with pytest.raises(ConfigError, match="minimum"):
+            estimate(WORDS, tables, minimum)

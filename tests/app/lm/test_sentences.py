@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from streamasr.app.lm.sentences import HeldOut, read_sentences
+from streamasr.app.lm.sentences import HeldOut, read_sentences, spoken_words
 from streamasr.errors import ConfigError
 
 SECRET = "the quick brown fox jumps over the lazy dog"
@@ -42,3 +42,15 @@ def test_short_sentences_count_as_a_whole_from_four_words() -> None:
     held = HeldOut(["thank you very much", "good night"])
     text = [["thank", "you", "very", "much"], ["good", "night"], ["thank", "you"]]
     assert list(held.filter(text, margin=0)) == text[1:]
+
+
+def test_lines_that_are_normalised_already_are_read_the_same(tmp_path: Path) -> None:
+    lines = [
+        "mr smith didn't go",
+        "rock 'n' roll",
+        "o'clock",
+        "it is mrs o'brien's",
+        "  spaced  out ",
+    ]
+    (tmp_path / "plain.txt").write_text("\n".join(lines))
+    assert read_sentences(tmp_path / "plain.txt") == [spoken_words(line) for line in lines]
