@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -83,8 +84,19 @@ def language(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out / "lm"
 
 
-@pytest.fixture(scope="session")
-def spoken_bundle(language: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="module")
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder of the tests' own in place of the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("cache")
+        patch.setenv("XDG_CACHE_HOME", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def spoken_bundle(
+    language: Path, own_cache: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """The shipped acoustic model with that language model."""
     from streamasr.app.lm.attach import attach, speech
 

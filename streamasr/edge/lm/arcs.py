@@ -65,7 +65,7 @@ class Tails:
         self.first_new = arcs.states
         states[missing] = arcs.new_states(int(missing.sum()))
         known = np.concatenate([self._known, wanted[missing]])
-        order = np.argsort(known)
+        order = np.argsort(known, kind="stable")  # two sorted runs are merged
         self._known = known[order]
         self._states = np.concatenate([self._states, states[missing]])[order]
         return states[which]

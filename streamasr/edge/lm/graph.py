@@ -70,7 +70,7 @@ class Entries:
     goal: Ints
     output: Ints
     cost: Floats
-    phones: NDArray[np.int64]
+    phones: NDArray[np.int8]
     """[rows, longest], -1 past the end."""
     lengths: Ints
 
@@ -151,7 +151,7 @@ def list_entries(
 
 def _pronunciations(
     model: NGram, lexicon: Mapping[str, Sequence[Phones]]
-) -> tuple[Ints, Ints, Ints]:
+) -> tuple[NDArray[np.int8], Ints, Ints]:
     """All pronunciations [n, longest], and for each word its first row and how many."""
     rows: list[list[int]] = []
     first = np.zeros(model.base, np.int64)
@@ -161,7 +161,7 @@ def _pronunciations(
         if index >= len(SPECIAL):
             rows += [[PHONE_IDS[phone] for phone in phones] for phones in lexicon.get(word, ())]
             count[index] = len(rows) - first[index]
-    said = np.full((len(rows), max(map(len, rows), default=1)), -1, np.int64)
+    said = np.full((len(rows), max(map(len, rows), default=1)), -1, np.int8)
     for index, row in enumerate(rows):
         said[index, : len(row)] = row
     return said, first, count
@@ -182,7 +182,7 @@ def _add_trees(arcs: ArcList, entries: Entries) -> None:
     for depth in range(entries.phones.shape[1]):
         if not len(entries.root):
             return
-        phone = entries.phones[:, depth]
+        phone = entries.phones[:, depth].astype(np.int64)
         enter = START_WORD if depth == 0 else ENTER
         branches, which, sharers = np.unique(
             state * count + phone, return_inverse=True, return_counts=True
@@ -219,12 +219,12 @@ def _tail_states(arcs: ArcList, entries: Entries, depth: int) -> Ints:
     count = len(PHONES)
     after = entries.goal
     for column in reversed(range(depth, entries.phones.shape[1])):
-        phone = entries.phones[:, column]
+        phone = entries.phones[:, column].astype(np.int64)
         rows = np.flatnonzero(phone >= 0)
         if not len(rows):
             continue
         next_phone = (
-            entries.phones[rows, column + 1]
+            entries.phones[rows, column + 1].astype(np.int64)
             if column + 1 < entries.phones.shape[1]
             else np.full(len(rows), -1)
         )
