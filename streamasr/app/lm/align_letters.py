@@ -11,8 +11,8 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from streamasr.app.lm.lexicon import Phones
 from streamasr.core.phones import PHONE_IDS, PHONES
+from streamasr.edge.lm.lexicon import Phones
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

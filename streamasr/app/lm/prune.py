@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamasr.app.lm.estimate import Table
-from streamasr.app.lm.ngram import Floats, Keys, NGram, Order
+from streamasr.edge.lm.ngram import Floats, Keys, NGram, Order
 from streamasr.errors import ConfigError
 
 TINY = 1e-12

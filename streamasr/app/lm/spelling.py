@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 
 from streamasr.app.lm.align_letters import LETTERS, Graphone, align_letters
-from streamasr.app.lm.arpa import read_arpa, write_arpa
 from streamasr.app.lm.estimate import choose_words, count, estimate
-from streamasr.app.lm.lexicon import Lexicon, Phones
-from streamasr.app.lm.ngram import END, START, NGram
 from streamasr.app.lm.prune import prune
+from streamasr.edge.lm.arpa import read_arpa, write_arpa
+from streamasr.edge.lm.lexicon import Lexicon, Phones
+from streamasr.edge.lm.ngram import END, START, NGram
 
 ORDER = 6
 GRAPHONES = 1000

@@ -19,7 +19,6 @@ import torch
 from numpy.typing import NDArray
 
 from streamasr.app.forced import Sentence, spread
-from streamasr.app.lm.lexicon import Lexicon, read_cmudict
 from streamasr.app.lm.spelling import Speller, cached_speller
 from streamasr.app.manifest import Utterance
 from streamasr.app.mixing import read_clip
@@ -28,6 +27,7 @@ from streamasr.core.features import HOP
 from streamasr.core.network import AcousticModel
 from streamasr.edge.bundle import load
 from streamasr.edge.engines.torch import load_network
+from streamasr.edge.lm.lexicon import Lexicon, read_cmudict
 from streamasr.errors import UsageError
 
 Floats = NDArray[np.float32]

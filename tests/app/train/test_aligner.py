@@ -10,12 +10,12 @@ import soundfile
 
 from bench.alignment import align as pocketsphinx
 from streamasr.app.alignment import read_alignments
-from streamasr.app.lm.lexicon import Lexicon
 from streamasr.app.manifest import Utterance
 from streamasr.app.mixing import read_clip
 from streamasr.app.train.aligner import Pronouncer, align_corpus
 from streamasr.core.phones import PHONES
 from streamasr.edge.bundle import DEFAULT_MODEL, find
+from streamasr.edge.lm.lexicon import Lexicon
 from streamasr.errors import UsageError
 from tests.conftest import DATA
 
