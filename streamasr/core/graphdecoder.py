@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from streamasr.core.decoder import DecodedWord
 from streamasr.core.graph import Floats, GraphModel
@@ -42,7 +43,7 @@ class GraphDecoder:
         self._search = GraphSearch(model, hot)
         self._path = Path()
         self._phones: list[Floats] = []
-        self._units: list[Floats] = []
+        self._units: list[NDArray[np.float16]] = []
         self._shown: tuple[int, ...] = ()
         self._is_finished = False
         self._early: Path | None = None  # chosen in the silence that goes on
@@ -55,7 +56,7 @@ class GraphDecoder:
         if not len(phones):
             return False
         self._phones.append(phones)
-        self._units.append(emissions.units)
+        self._units.append(emissions.units.astype(np.float16))
         before = len(self._path.labels)
         for number, row in enumerate(self._model.scores(phones), start=before + 1):
             if self._search.push(row[None]):
@@ -82,7 +83,7 @@ class GraphDecoder:
 
     def _choose(self, emissions: int) -> Path | None:
         """The best reading of the first ``emissions``, which are all that were searched."""
-        units = np.concatenate(self._units)[:emissions]
+        units = np.concatenate(self._units)[:emissions].astype(np.float32)
         return choose(self._model, self.readings(), units, self._word)
 
     def readings(self) -> list[Reading]:
