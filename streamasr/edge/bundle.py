@@ -5,8 +5,8 @@ units.txt            one unit a line, blank first
 model.onnx           one step of the network, what the CPU engine runs
 weights.safetensors  what the torch engine runs and fine-tuning starts from
 pieces.model         the sentencepiece model behind the units: training alone reads it
-lm/lm.arpa.gz        an n-gram, and
-lm/lexicon.txt.gz    how its words are said: for the graph decoder, where they are there
+lm/lm.arpa.xz        an n-gram, and
+lm/lexicon.txt.xz    how its words are said: for the graph decoder, where they are there
 CARD.md              data, licences, results, limits
 """
 
@@ -33,8 +33,8 @@ ONNX_FILE = "model.onnx"
 WEIGHTS_FILE = "weights.safetensors"
 PIECES_FILE = "pieces.model"
 CARD_FILE = "CARD.md"
-ARPA_FILE = "lm/lm.arpa.gz"
-LEXICON_FILE = "lm/lexicon.txt.gz"
+ARPA_FILE = "lm/lm.arpa.xz"
+LEXICON_FILE = "lm/lexicon.txt.xz"
 FORMAT = 1
 
 

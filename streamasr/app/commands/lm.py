@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from streamasr.errors import UsageError
+
+if TYPE_CHECKING:
+    from streamasr.app.lm.build import Part
 
 
 def build(
@@ -24,9 +27,28 @@ def build(
             help="Sentences to measure on; what lies near them in a TEXT is not learnt.",
         ),
     ] = None,
+    mix: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--mix",
+            metavar="TEXT,...:WEIGHT",
+            help="Other texts, and the weight of their own model in the whole. Repeatable.",
+        ),
+    ] = None,
     words: Annotated[
         int, typer.Option("--words", min=1, help="The most frequent words that are known.")
     ] = 60_000,
+    spelled: Annotated[
+        int,
+        typer.Option("--spelled", min=0, help="So many sentences of spelling, numbers and dates."),
+    ] = 0,
+    joined: Annotated[
+        float,
+        typer.Option("--joined", min=0, max=1, help="Share of sentences that run on."),
+    ] = 0.0,
+    least: Annotated[
+        int, typer.Option("--least", min=1, help="Trigrams seen fewer times are not learnt.")
+    ] = 1,
     size_mb: Annotated[
         float | None,
         typer.Option("--size-mb", min=0.01, help="Prune to this size; builds several times."),
@@ -44,17 +66,23 @@ def build(
     Example:
       streamasr lm build books.txt.gz --out lm --size-mb 6
     """
-    from streamasr.app.lm.build import LanguageOptions
-    from streamasr.app.lm.sized import build_sized
+    from streamasr.app.lm.build import LanguageOptions, learn_language
+    from streamasr.app.lm.sized import write_sized
 
     if size_mb is not None and threshold is not None:
         raise UsageError("--size-mb and --threshold exclude each other", remedy="give one")
     for file in [*texts, *([held_out] if held_out else [])]:
         if not file.is_file():
             raise UsageError(f"no such file: {file}")
-    options = LanguageOptions(words=words, threshold=2e-7 if threshold is None else threshold)
+    options = LanguageOptions(words=words, spelled=spelled, joined=joined, least=least)
     sentences = held_out.read_text(encoding="utf-8").splitlines() if held_out else []
-    report = build_sized(texts, out, held_out=sentences, options=options, size_mb=size_mb)
+    parts = [read_part(text) for text in mix or ()]
+    language = learn_language(texts, mixed=parts, held_out=sentences, options=options)
+    threshold = options.threshold if threshold is None else threshold
+    if size_mb is None:
+        report = language.write(out, threshold)
+    else:
+        report = write_sized(language, out, size_mb=size_mb, threshold=threshold)
     sizes = " + ".join(f"{size:,}" for size in report.sizes)
     print(f"{out}: {report.words:,} words, {sizes} n-grams, {report.bytes / 1e6:.1f} MB")
     print(f"{report.sentences:,} sentences learnt, {report.left_out:,} near held-out ones left out")
@@ -63,6 +91,24 @@ def build(
             f"held out: perplexity {report.held_out_perplexity:.0f}, "
             f"{report.held_out_unknown:.1%} of the words unknown"
         )
+
+
+def read_part(text: str) -> Part:
+    """A part of ``--mix``: files with commas between them, a colon and a weight."""
+    from streamasr.app.lm.build import Part
+
+    names, _, weight = text.rpartition(":")
+    files = tuple(Path(name) for name in names.split(",") if name)
+    try:
+        share = float(weight)
+    except ValueError:
+        share = 0.0
+    if not files or not share:
+        raise UsageError(f"--mix {text!r} is not TEXT,...:WEIGHT", remedy="as in a.txt,b.txt:0.1")
+    for file in files:
+        if not file.is_file():
+            raise UsageError(f"no such file: {file}")
+    return Part(files, share)
 
 
 def add(

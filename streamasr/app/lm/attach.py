@@ -34,7 +34,7 @@ PRIOR_CLIPS = 400
 RAREST = 1e-5
 """Priors are not taken for less."""
 CMUDICT_LICENCE = """\
-The pronunciations in lexicon.txt.gz are made from the CMU Pronouncing Dictionary.
+The pronunciations in lexicon.txt.xz are made from the CMU Pronouncing Dictionary.
 
 Copyright (C) 1993-2015 Carnegie Mellon University. All rights reserved.
 

@@ -2,32 +2,34 @@
 
 report = build_language([Path("books.txt.gz")], Path("models/en-small/lm"))
 report = build_language(books, folder, mixed=[Part((Path("commands.txt.gz"),), 0.1)])
-graph = compile_language(Path("models/en-small/lm"), cache=Path("graph.fst"))
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from streamasr.app.lm.corpus import Corpus, rank_words
-from streamasr.app.lm.estimate import count_stream, estimate
+from streamasr.app.lm.estimate import Table, count_stream, estimate
 from streamasr.app.lm.mix import mix_tables
 from streamasr.app.lm.prune import interpolate, prune
 from streamasr.app.lm.sentences import spoken_words
+from streamasr.app.lm.spelled import spelled_sentences
 from streamasr.app.lm.spelling import cached_speller
-from streamasr.edge.lm.arpa import read_arpa, write_arpa
-from streamasr.edge.lm.graph import build_graph
-from streamasr.edge.lm.lexicon import Lexicon, read_cmudict, read_lexicon, write_lexicon
+from streamasr.edge.lm.arpa import write_arpa
+from streamasr.edge.lm.lexicon import Lexicon, read_cmudict, write_lexicon
 from streamasr.edge.lm.ngram import SPECIAL, NGram, perplexity
 from streamasr.errors import ConfigError
 
-ARPA_FILE = "lm.arpa.gz"
-LEXICON_FILE = "lexicon.txt.gz"
-GRAPH_FORMAT = 1
-"""Part of a compiled graph's name: counted up when the compiler changes."""
+ARPA_FILE = "lm.arpa.xz"
+LEXICON_FILE = "lexicon.txt.xz"
+SPELT_WORDS = 30_000
+"""The most frequent words, which the generated sentences spell."""
+WORTHLESS = 2e-9
+"""What has no weight alone has none in a mixture, and mixing takes memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,8 @@ class LanguageOptions:
     joined: float = 0.0
     """Share of the main texts' sentences that run on into the next one, as they do in
     speech that is cut at pauses."""
+    spelled: int = 0
+    """Generated sentences of spelling, numbers and dates that join the main texts."""
     guess: bool = True
     """Whether words that no dictionary holds are said by letter-to-sound rules."""
     variants: int = 2
@@ -83,6 +87,40 @@ class LanguageReport:
     bytes: int
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Language:
+    """What was learnt from text, before pruning: `write` can make it any size."""
+
+    model: NGram
+    histories: Sequence[Table]
+    """Counts that tell how much a history matters."""
+    lexicon: Lexicon
+    held_out: Sequence[str]
+    sentences: int
+    left_out: int
+    guessed: int
+
+    def write(self, out: Path, threshold: float) -> LanguageReport:
+        """Prune, write the folder ``out``, and measure."""
+        model = prune(self.model, self.histories, threshold)
+        words = model.words[len(SPECIAL) :]
+        out.mkdir(parents=True, exist_ok=True)
+        write_arpa(model, out / ARPA_FILE)
+        write_lexicon({word: self.lexicon[word] for word in words}, out / LEXICON_FILE)
+        held = [spoken_words(sentence) for sentence in self.held_out]
+        measured = perplexity(model, held) if held else (None, None)
+        return LanguageReport(
+            sentences=self.sentences,
+            left_out=self.left_out,
+            words=len(words),
+            guessed=self.guessed,
+            sizes=model.sizes,
+            held_out_perplexity=measured[0],
+            held_out_unknown=measured[1],
+            bytes=sum((out / name).stat().st_size for name in (ARPA_FILE, LEXICON_FILE)),
+        )
+
+
 def build_language(
     texts: Sequence[Path],
     out: Path,
@@ -92,7 +130,23 @@ def build_language(
     dictionary: Path | None = None,
     options: LanguageOptions | None = None,
 ) -> LanguageReport:
-    """Train on ``texts`` and write ``out``; raises ConfigError without usable text.
+    """Learn from ``texts`` and write ``out``; see `learn_language`."""
+    options = options or LanguageOptions()
+    language = learn_language(
+        texts, mixed=mixed, held_out=held_out, dictionary=dictionary, options=options
+    )
+    return language.write(out, options.threshold)
+
+
+def learn_language(
+    texts: Sequence[Path],
+    *,
+    mixed: Sequence[Part] = (),
+    held_out: Iterable[str] = (),
+    dictionary: Path | None = None,
+    options: LanguageOptions | None = None,
+) -> Language:
+    """Learn from ``texts``; raises ConfigError without usable text.
 
     The model of ``texts`` is mixed with one of each of the ``mixed`` parts, and gets the
     weight that they leave. What lies near a ``held_out`` sentence in a text is not learnt,
@@ -106,42 +160,17 @@ def build_language(
     total, corpora = _gather([texts, *(part.texts for part in mixed)], held)
     kept = sum(corpus.sentences for corpus in corpora)
     corpora[0] = corpora[0].run_on(options.joined)
+    if options.spelled:
+        often = rank_words(corpora, weights)[:SPELT_WORDS]
+        said = spelled_sentences(often, options.spelled, np.random.default_rng(0))
+        corpora[0] = Corpus.join([corpora[0], Corpus.of(said)])
     ranked = rank_words(corpora, weights)
     lexicon = read_cmudict(dictionary)
     guessed = _complete(lexicon, ranked[: options.words], options) if options.guess else 0
     usable = [word for word in ranked if lexicon.get(word)]
     words = (*SPECIAL, *usable[: options.words])
-    model = _estimate(corpora, weights, words, options)
-    out.mkdir(parents=True, exist_ok=True)
-    write_arpa(model, out / ARPA_FILE)
-    write_lexicon({word: lexicon[word] for word in words[len(SPECIAL) :]}, out / LEXICON_FILE)
-    measured = perplexity(model, [spoken_words(s) for s in held]) if held else (None, None)
-    return LanguageReport(
-        sentences=kept,
-        left_out=total - kept,
-        words=len(words) - len(SPECIAL),
-        guessed=guessed,
-        sizes=model.sizes,
-        held_out_perplexity=measured[0],
-        held_out_unknown=measured[1],
-        bytes=sum((out / name).stat().st_size for name in (ARPA_FILE, LEXICON_FILE)),
-    )
-
-
-def compile_language(folder: Path, cache: Path) -> tuple[Path, tuple[str, ...]]:
-    """The compiled graph's file in ``cache``, made where it is missing, and the words.
-
-    The name bears a checksum of what the graph is made of, so a stale one is never used.
-    """
-    digest = hashlib.sha256(str(GRAPH_FORMAT).encode())
-    for name in (ARPA_FILE, LEXICON_FILE):
-        digest.update((folder / name).read_bytes())
-    model = read_arpa(folder / ARPA_FILE)
-    file = cache / f"graph-{digest.hexdigest()[:16]}.fst"
-    if not file.is_file():
-        cache.mkdir(parents=True, exist_ok=True)
-        build_graph(model, read_lexicon(folder / LEXICON_FILE)).write(file)
-    return file, model.words
+    model, histories = _estimate(corpora, weights, words, options)
+    return Language(model, histories, lexicon, held, kept, total - kept, guessed)
 
 
 def _gather(parts: Sequence[Sequence[Path]], held_out: Sequence[str]) -> tuple[int, list[Corpus]]:
@@ -159,21 +188,20 @@ def _estimate(
     weights: Sequence[float],
     words: tuple[str, ...],
     options: LanguageOptions,
-) -> NGram:
-    """The mixture of the texts' models, pruned."""
+) -> tuple[NGram, list[Table]]:
+    """The mixture of the texts' models, and the counts to prune it by."""
     least = [1] * (options.order - 1) + [options.least if options.order > 1 else 1]
     models, histories = [], []
     for number, corpus in enumerate(corpora):
         tables = count_stream(corpus.encode(words), len(words), options.order)
         model = estimate(words, tables, () if number else least)
         if len(corpora) > 1:
-            # what has no weight alone has none in a mixture, and mixing takes memory
-            model = prune(model, tables, options.threshold / 10)
+            model = prune(model, tables, WORTHLESS)
         models.append(model)
         histories.append(tables[: max(1, options.order - 1)])
     if len(corpora) == 1:
-        return prune(models[0], histories[0], options.threshold)
-    return prune(interpolate(models, weights), mix_tables(histories, weights), options.threshold)
+        return models[0], histories[0]
+    return interpolate(models, weights), mix_tables(histories, weights)
 
 
 def _complete(lexicon: Lexicon, ranked: Sequence[str], options: LanguageOptions) -> int:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 from collections.abc import Iterator
+from lzma import LZMAError
 from pathlib import Path
 from typing import TextIO
 
 import numpy as np
 
+from streamasr.edge.lm.files import open_text, write_text
 from streamasr.edge.lm.ngram import SPECIAL, NGram, Order, split_keys
 from streamasr.errors import BundleError
 
 LN10 = float(np.log(10.0))
+DECIMALS = 2
 
 
 def write_arpa(model: NGram, file: Path) -> None:
-    """Write a model; a name that ends in .gz is compressed, the same bytes every time."""
+    """Write a model; a name that ends in .gz or .xz is compressed, the same bytes every time.
+
+    Two decimals are kept: a model of books lost nothing by it, and a sixth of its size.
+    """
     text = io.StringIO()
     text.write("\\data\\\n")
     for length, size in enumerate(model.sizes, start=1):
@@ -26,17 +31,14 @@ def write_arpa(model: NGram, file: Path) -> None:
         text.write(f"\n\\{length}-grams:\n")
         _write_order(text, model, order, length)
     text.write("\n\\end\\\n")
-    data = text.getvalue().encode()
-    partial = file.with_name(file.name + ".partial")
-    partial.write_bytes(gzip.compress(data, 9, mtime=0) if file.suffix == ".gz" else data)
-    partial.rename(file)
+    write_text(text.getvalue(), file)
 
 
 def _write_order(text: TextIO, model: NGram, order: Order, length: int) -> None:
     words = model.words
     is_top = length == len(model.orders)
-    logs = np.round(order.log_probs / LN10, 3).tolist()
-    backoffs = np.round(order.backoffs / LN10, 3).tolist()
+    logs = np.round(order.log_probs / LN10, DECIMALS).tolist()
+    backoffs = np.round(order.backoffs / LN10, DECIMALS).tolist()
     rows = split_keys(order.keys, model.base, length).tolist()
     for row, log, backoff in zip(rows, logs, backoffs, strict=True):
         text.write(f"{log:.4g}\t{' '.join([words[i] for i in row])}")
@@ -46,12 +48,11 @@ def _write_order(text: TextIO, model: NGram, order: Order, length: int) -> None:
 def read_arpa(file: Path) -> NGram:
     """Read a model; raises BundleError where the file is not whole."""
     try:
-        opened = gzip.open if file.suffix == ".gz" else open
-        with opened(file, "rt", encoding="utf-8") as lines:
+        with open_text(file) as lines:
             return _parse((line.rstrip("\n") for line in lines), str(file))
     except FileNotFoundError:
         raise BundleError(f"no such language model: {file}") from None
-    except (ValueError, IndexError, KeyError, EOFError, OSError) as error:
+    except (ValueError, IndexError, KeyError, EOFError, OSError, LZMAError) as error:
         raise BundleError(f"{file} is no ARPA language model: {error}") from None
 
 

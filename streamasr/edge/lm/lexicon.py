@@ -7,13 +7,14 @@ one first.
 
 from __future__ import annotations
 
-import gzip
 import re
 from collections.abc import Iterable, Mapping
 from functools import cached_property
+from lzma import LZMAError
 from pathlib import Path
 
 from streamasr.core.phones import PHONE_IDS
+from streamasr.edge.lm.files import open_text, write_text
 from streamasr.errors import BundleError, ConfigError, MissingExtra
 
 Phones = tuple[str, ...]
@@ -38,12 +39,11 @@ def read_lexicon(file: Path) -> Lexicon:
     Words that `app.text.normalise` could not give are left out, and stress digits too.
     """
     try:
-        opened = gzip.open if file.suffix == ".gz" else open
-        with opened(file, "rt", encoding="utf-8") as lines:
+        with open_text(file) as lines:
             return _parse(lines)
     except FileNotFoundError:
         raise ConfigError(f"no such dictionary: {file}") from None
-    except (UnicodeDecodeError, OSError, KeyError) as error:
+    except (UnicodeDecodeError, OSError, EOFError, LZMAError, KeyError) as error:
         raise BundleError(f"{file} is no pronunciation dictionary: {error}") from None
 
 
@@ -66,12 +66,9 @@ def _parse(lines: Iterable[str]) -> Lexicon:
 
 
 def write_lexicon(lexicon: Mapping[str, Iterable[Phones]], file: Path) -> None:
-    """Write a lexicon, one pronunciation a line; .gz is compressed reproducibly."""
+    """Write a lexicon, one pronunciation a line; .gz and .xz are compressed."""
     lines = [f"{word} {' '.join(phones)}\n" for word in sorted(lexicon) for phones in lexicon[word]]
-    data = "".join(lines).encode()
-    partial = file.with_name(file.name + ".partial")
-    partial.write_bytes(gzip.compress(data, 9, mtime=0) if file.suffix == ".gz" else data)
-    partial.rename(file)
+    write_text("".join(lines), file)
 
 
 class WordFinder:
@@ -82,9 +79,8 @@ class WordFinder:
 
     @cached_property
     def _lines(self) -> bytes:
-        opened = gzip.open if self._file.suffix == ".gz" else open
-        with opened(self._file, "rb") as stream:
-            return b"\n" + stream.read()
+        with open_text(self._file) as stream:
+            return b"\n" + stream.read().encode()
 
     def find(self, words: Iterable[str]) -> dict[str, list[Phones]]:
         """The pronunciations of those words that are there."""

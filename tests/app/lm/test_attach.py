@@ -34,7 +34,7 @@ def test_what_is_missing_is_named(tmp_path: Path, language: Path) -> None:
     shutil.copytree(DATA.parents[1] / "models" / "en-small", copy)
     with pytest.raises(ConfigError, match="need speech"):
         attach(copy, language, [], delay_ms=60.0)
-    with pytest.raises(ConfigError, match=r"no lm\.arpa\.gz"):
+    with pytest.raises(ConfigError, match=r"no lm\.arpa\.xz"):
         attach(copy, tmp_path, speech([DATA / name for name in CLIP_TEXTS]), delay_ms=60.0)
     assert not bundle.load(copy).has_language_model
 

@@ -35,7 +35,7 @@ ngram 2=2
 """
 
 
-@pytest.mark.parametrize("name", ["lm.arpa", "lm.arpa.gz"])
+@pytest.mark.parametrize("name", ["lm.arpa", "lm.arpa.gz", "lm.arpa.xz"])
 def test_a_model_survives_the_round_trip(tmp_path: Path, name: str) -> None:
     model = estimate(WORDS, count(babble(5), WORDS, 3))
     write_arpa(model, tmp_path / name)
@@ -44,8 +44,8 @@ def test_a_model_survives_the_round_trip(tmp_path: Path, name: str) -> None:
     assert again.sizes == model.sizes
     for a, b in zip(again.orders, model.orders, strict=True):
         assert (a.keys == b.keys).all()
-        assert a.log_probs[1:] == pytest.approx(b.log_probs[1:], abs=0.002)
-        assert a.backoffs == pytest.approx(b.backoffs, abs=0.002)
+        assert a.log_probs[1:] == pytest.approx(b.log_probs[1:], abs=0.012)
+        assert a.backoffs == pytest.approx(b.backoffs, abs=0.012)
 
 
 def test_the_same_model_gives_the_same_bytes(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def test_a_graph_is_compiled_once_and_mapped_from_then_on(
     loaded = bundle.load(graph_bundle)
     assert loaded.has_language_model
     model = load_graph(loaded, tmp_path / "cache")
-    np.testing.assert_allclose(model.graph.costs, GRAPH.costs, atol=0.01)
+    np.testing.assert_allclose(model.graph.costs, GRAPH.costs, atol=0.03)
     assert model.options.settle == 8
     (file,) = (tmp_path / "cache").iterdir()
     assert file == cached_file(loaded.info["checksums"], tmp_path / "cache")
@@ -93,10 +93,10 @@ def test_a_bundle_without_a_language_model_is_refused_with_the_remedy() -> None:
 
 def test_the_parts_of_the_language_model_are_checked(graph_bundle: Path) -> None:
     shutil.copy(graph_bundle / LEXICON_FILE, graph_bundle / ARPA_FILE)
-    with pytest.raises(BundleError, match=r"lm\.arpa\.gz is not the file"):
+    with pytest.raises(BundleError, match=r"lm\.arpa\.xz is not the file"):
         bundle.load(graph_bundle)
     (graph_bundle / ARPA_FILE).unlink()
-    with pytest.raises(BundleError, match=r"cannot read lm\.arpa\.gz"):
+    with pytest.raises(BundleError, match=r"cannot read lm\.arpa\.xz"):
         bundle.load(graph_bundle)
 
 
@@ -105,5 +105,5 @@ def test_a_graph_without_checksums_is_refused(graph_bundle: Path) -> None:
     info = tomllib.loads(file.read_text())
     del info["checksums"][ARPA_FILE]
     file.write_text(tomli_w.dumps(info))
-    with pytest.raises(BundleError, match=r"no checksum of lm/lm\.arpa\.gz"):
+    with pytest.raises(BundleError, match=r"no checksum of lm/lm\.arpa\.xz"):
         bundle.load(graph_bundle)

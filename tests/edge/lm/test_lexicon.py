@@ -27,7 +27,7 @@ def test_stress_variants_and_odd_words(tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("name", ["lexicon.txt", "lexicon.txt.gz"])
+@pytest.mark.parametrize("name", ["lexicon.txt", "lexicon.txt.gz", "lexicon.txt.xz"])
 def test_a_lexicon_survives_the_round_trip(tmp_path: Path, name: str) -> None:
     lexicon = {"b": [("B", "IY")], "a": [("AH",), ("EY",)]}
     write_lexicon(lexicon, tmp_path / name)
