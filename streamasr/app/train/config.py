@@ -110,7 +110,7 @@ class TrainConfig:
     phone_weight: float = 0.3
     ctc_weight_early: float = 0.3
     mmi_weight: float = 0.0
-    """Of the sequence loss of the phone head; 0 leaves it to frame cross-entropy."""
+    """Of the sequence loss of the phone head once the unit loss leads; 0 for none of it."""
     phone_delay_ms: float = 60.0
     """How long after a phone its frame target stands."""
     pause_cut_s: float = 0.3

@@ -39,8 +39,8 @@ class Objective(nn.Module):
                 keep=None if text is None else self._keep(len(batch.steps), seed, device),
             )
             spelt = None if text is None else self.model.spell(text.phones)
-        found = losses(emissions, batch, outputs, self._phone_model)
         early = epoch < config.phone_epochs
+        found = losses(emissions, batch, outputs, None if early else self._phone_model)
         ctc_weight = config.ctc_weight_early if early else 1.0
         phone_weight = 1.0 if early else config.phone_weight
         total = ctc_weight * found.ctc + phone_weight * found.phone
