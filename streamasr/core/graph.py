@@ -52,8 +52,12 @@ class SearchOptions:
     """Readings that the last choice looks at."""
     unit_weight: float = 0.6
     """Of the sub-word head's log-probability against the cost of a reading; 0 for none."""
-    settle: int = 12
-    """Emissions that a word must lie back before it counts as stable."""
+    settle: int = 1
+    """Emissions that a word must lie back before it may be shown,"""
+    doubt: float = 1.0
+    """and all readings within this cost of the best must agree on it,"""
+    patience: int = 15
+    """unless it lies back so many emissions."""
 
     def __post_init__(self) -> None:
         for name in ("acoustic_scale", "beam", "max_active", "lattice_beam", "candidates"):

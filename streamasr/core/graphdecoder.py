@@ -5,8 +5,8 @@
         decoder.push(emissions)    # decoder.text: the words that are old enough to be shown
     decoder.finish()
 
-While an utterance is open its best reading may still change; a word is shown once it lies
-`SearchOptions.settle` emissions back, and is then rarely taken back. The end corrects it
+While an utterance is open its best reading may still change; a word is shown once all good
+readings agree on it (`SearchOptions.doubt`), and is then rarely taken back. The end corrects it
 where both heads together prefer another reading. That last choice is made already when
 `EARLY` emissions of silence have passed, and made again only where more was said since: so
 nobody waits for it once the utterance is declared over.
@@ -132,9 +132,7 @@ class GraphDecoder:
     def _show(self) -> bool:
         """Bring the text up to date; says whether it grew."""
         outputs, spans = self._path.words, word_spans(self._path.labels)
-        settled = len(self._path.labels)
-        if not self._is_finished:
-            settled -= self._model.options.settle
+        settled = len(self._path.labels) if self._is_finished else self._settled()
         stable = sum(end <= settled for _, end in spans[: len(outputs)])
         shown = outputs[:stable]
         if shown == self._shown:
@@ -144,6 +142,12 @@ class GraphDecoder:
             self._shown = shown
             self.text = " ".join(self._word(output) for output in shown)
         return grew
+
+    def _settled(self) -> int:
+        """Emissions from the first in which words may be shown."""
+        options, heard = self._model.options, len(self._path.labels)
+        agreed = self._search.agreed(options.doubt, options.patience)
+        return min(heard - options.settle, max(agreed, heard - options.patience))
 
 
 def word_spans(labels: Sequence[int]) -> list[Span]:

@@ -65,6 +65,23 @@ class GraphSearch:
         """The cheapest token."""
         return int(self.tokens.costs.argmin())
 
+    def agreed(self, doubt: float, most: int) -> int:
+        """Emissions up to which all readings within ``doubt`` of the best have one path.
+
+        Looks back ``most`` emissions at most; 0 where they agree on none of those.
+        """
+        tokens = self.tokens
+        near = np.flatnonzero(tokens.costs <= tokens.costs.min() + doubt)
+        near = near[np.argsort(tokens.costs[near], kind="stable")]
+        _, firsts = np.unique(tokens.words[near], return_index=True)
+        paths = near[firsts]
+        for back in range(min(most, len(self.frames)) + 1):
+            if len(paths) == 1:
+                return len(self.frames) - back
+            if back < len(self.frames):
+                paths = np.unique(self.frames[-1 - back].steps.origins[paths])
+        return 0
+
     def endings(self) -> tuple[Ints, Floats]:
         """Tokens where an utterance may end, with their costs; all where none may."""
         tokens, graph = self.tokens, self._graph

@@ -96,3 +96,29 @@ def test_silence_pays_no_word() -> None:
     _, way = run(model, model.scores(phones("SIL SIL SIL")))
     assert way.words == ()
     assert all(label in (STAY + SILENCE, ENTER + SILENCE) for label in way.labels)
+
+
+def test_readings_agree_up_to_where_their_paths_part() -> None:
+    model = toy_model()
+    search, _ = run(model, model.scores(muddle(LONG, 3)))
+    nobody_else = search.agreed(0.0, 1000)
+    assert nobody_else == len(search.frames)
+    agreed = [search.agreed(doubt, 1000) for doubt in (0.0, 2.0, 5.0, 20.0)]
+    assert agreed == sorted(agreed, reverse=True)
+    assert agreed[-1] < len(search.frames)
+    # the cheapest token of every other reading begins as the best one does
+    costs, words = search.tokens.costs, search.tokens.words
+    best = Way()
+    best.follow(search.frames, search.best())
+    for reading in np.unique(words[costs <= costs.min() + 20.0]):
+        other = Way()
+        token = min(np.flatnonzero(words == reading), key=lambda at: costs[at])
+        other.follow(search.frames, int(token))
+        assert other.labels[: agreed[-1]] == best.labels[: agreed[-1]]
+
+
+def test_beyond_the_look_back_nothing_is_agreed() -> None:
+    model = toy_model()
+    search, _ = run(model, model.scores(muddle(LONG, 3)))
+    whole = search.agreed(20.0, 1000)
+    assert search.agreed(20.0, len(search.frames) - whole - 1) == 0

@@ -1,3 +1,0 @@
-"""Moved to edge.lm.ngram."""
-
-from streamasr.edge.lm.ngram import *  # noqa: F403
