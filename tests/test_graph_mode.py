@@ -10,6 +10,7 @@ from random import Random
 import numpy as np
 import pytest
 
+from streamasr.app.evaluate import decode
 from streamasr.app.mixing import read_clip
 from streamasr.app.wer import count_errors
 from streamasr.core.events import Event, Final, Partial, SpeechStarted
@@ -129,3 +130,12 @@ async def test_a_session_is_told_what_it_does_not_get(spoken_bundle: Path) -> No
         assert client.ready.decoder == "graph"
         assert client.ready.ignored == ("hotwords: xyzzy plover",)
         await client.stop()
+
+
+def test_an_evaluation_counts_what_the_finals_say(recognizer: Recognizer) -> None:
+    """Partials that a final corrects, or shortens, leave nothing behind."""
+    for name in NAMES:
+        finals = [e.text for e in heard(recognizer, name) if isinstance(e, Final)]
+        text, emitted = decode(recognizer, CLIPS[name], StreamOptions())
+        assert text == " ".join(finals)
+        assert len(emitted) == len(text.split())

@@ -80,7 +80,9 @@ def decode(
     done = 0  # words of finished utterances
 
     def note(text: str, at_s: float) -> None:
-        for index, word in enumerate(text.split(), start=done):
+        told = text.split()
+        del words[done + len(told) :], emitted[done + len(told) :]
+        for index, word in enumerate(told, start=done):
             if index == len(words):
                 words.append(word)
                 emitted.append(at_s)

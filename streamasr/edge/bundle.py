@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from streamasr.core.features import HOP, SAMPLE_RATE
 from streamasr.core.model import ModelConfig, ModelFacts
@@ -60,6 +60,11 @@ class Bundle:
     def has_language_model(self) -> bool:
         """Whether the graph decoder can be used."""
         return "graph" in self.info
+
+    def resolve_decoder(self, decoder: str) -> Literal["greedy", "graph"]:
+        """Which decoder "auto", "greedy" or "graph" means for this bundle."""
+        wants_graph = decoder == "graph" or (decoder == "auto" and self.has_language_model)
+        return "graph" if wants_graph else "greedy"
 
 
 def search_path() -> Iterator[Path]:

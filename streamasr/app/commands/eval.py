@@ -55,7 +55,7 @@ def eval(
         ),
     ] = None,
     record: Annotated[
-        bool, typer.Option("--record", help="Keep the figures in the model's bundle.toml.")
+        bool, typer.Option("--record", help="Keep the figures in the model's bundle.toml, by decoder.")
     ] = False,
     model: ModelOption = None,
     decoder: DecoderOption = DecoderChoice.AUTO,
@@ -97,9 +97,10 @@ def eval(
     if out is not None:
         write_hypotheses(results, out)
     delays_ms = measure_delays_ms(results, align) if align is not None else []
-    summary = summarise(results, path.name, delays_ms)
+    used = bundle.load(path).resolve_decoder(decoder.value)
+    summary = summarise(results, path.name, delays_ms) | {"decoder": used}
     if record:
-        condition = folder.name if snr is None else f"{folder.name}_snr{snr:g}"
+        condition = f"{folder.name}_{used}" + (f"_snr{snr:g}" if snr is not None else "")
         record_result(path, condition, summary)
     if against is None:
         show(summary)

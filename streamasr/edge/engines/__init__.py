@@ -37,7 +37,7 @@ def open_engine(
     if threads < 1 or capacity < 1:
         raise UsageError(f"threads and capacity are at least 1, got {threads} and {capacity}")
     bundle = load(path)
-    if decoder == "graph" or (decoder == "auto" and bundle.has_language_model):
+    if bundle.resolve_decoder(decoder) == "graph":
         from streamasr.edge.lm.compile import load_graph
 
         bundle = replace(bundle, facts=replace(bundle.facts, graph=load_graph(bundle)))
