@@ -55,7 +55,7 @@ def eval(
         ),
     ] = None,
     record: Annotated[
-        bool, typer.Option("--record", help="Keep the figures in the model's bundle.toml, by decoder.")
+        bool, typer.Option("--record", help="Keep the figures in bundle.toml, by decoder.")
     ] = False,
     model: ModelOption = None,
     decoder: DecoderOption = DecoderChoice.AUTO,
