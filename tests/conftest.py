@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import shutil
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+import tomli_w
 
 from streamasr.core.features import SAMPLE_RATE
 from streamasr.core.units import BLANK_SYMBOL, Units
+from streamasr.edge.bundle import FACTS_FILE
 
 TINY_UNITS = Units((BLANK_SYMBOL, "▁", "a", "b", "▁c", "d"))
 WORD_HZ = {"low": 300.0, "mid": 900.0, "high": 2700.0}
@@ -84,6 +87,14 @@ def language(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out / "lm"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def session_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The user's cache stays untouched, and the shipped graph is compiled once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="module")
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder of the tests' own in place of the user's cache."""
@@ -91,6 +102,21 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         folder = tmp_path_factory.mktemp("cache")
         patch.setenv("XDG_CACHE_HOME", str(folder))
         yield folder
+
+
+@pytest.fixture(scope="session")
+def plain_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The shipped model without its language model."""
+    out = tmp_path_factory.mktemp("models") / "plain"
+    shutil.copytree(
+        DATA.parents[1] / "models" / "en-small", out, ignore=shutil.ignore_patterns("lm")
+    )
+    facts = out / FACTS_FILE
+    info = tomllib.loads(facts.read_text())
+    del info["graph"]
+    info["checksums"] = {n: c for n, c in info["checksums"].items() if not n.startswith("lm/")}
+    facts.write_text(tomli_w.dumps(info))
+    return out
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +128,7 @@ def spoken_bundle(
 
     out = tmp_path_factory.mktemp("models") / "spoken"
     shutil.copytree(DATA.parents[1] / "models" / "en-small", out)
-    attach(out, language, speech([DATA / name for name in CLIP_TEXTS]), delay_ms=60.0)
+    attach(out, language, speech([DATA / name for name in CLIP_TEXTS]))
     return out
 
 

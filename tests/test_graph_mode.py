@@ -73,8 +73,8 @@ def test_partials_show_settled_words_only(recognizer: Recognizer) -> None:
         assert all(len(b.split()) > len(a.split()) for a, b in pairwise(told))
 
 
-def test_greedy_is_as_without_a_language_model(recognizer: Recognizer) -> None:
-    plain = load_recognizer(device="cpu")
+def test_greedy_is_as_without_a_language_model(recognizer: Recognizer, plain_bundle: Path) -> None:
+    plain = load_recognizer(str(plain_bundle), device="cpu")
     options = StreamOptions(decoder="greedy")
     assert heard(recognizer, NAMES[0], options=options) == heard(plain, NAMES[0])
     with pytest.raises(ConfigError, match="no language model"):

@@ -57,6 +57,11 @@ class Bundle:
         return self.path / WEIGHTS_FILE
 
     @property
+    def phone_delay_ms(self) -> float:
+        """How long after a phone its emission stands."""
+        return float(self.info["decode"].get("phone_delay_ms", 60.0))
+
+    @property
     def has_language_model(self) -> bool:
         """Whether the graph decoder can be used."""
         return "graph" in self.info

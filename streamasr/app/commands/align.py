@@ -36,9 +36,6 @@ def align(
         Path | None,
         typer.Option("--dictionary", metavar="FILE", help="Pronunciations, in CMU's format."),
     ] = None,
-    delay_ms: Annotated[
-        float, typer.Option("--delay-ms", help="train.phone_delay_ms of the model's recipe.")
-    ] = 60.0,
     device: DeviceOption = Device.CPU,
 ) -> None:
     """Find when each word and phone of a corpus was said.
@@ -74,7 +71,6 @@ def align(
         utterances,
         out,
         dictionary=dictionary,
-        delay_ms=delay_ms,
         device=_device(device),
         on_progress=lambda done: line.show(f"{done}/{len(utterances)}"),
     )

@@ -118,10 +118,6 @@ def add(
         list[Path],
         typer.Option("--audio", metavar="FILE|DIR", help="Training speech: files, or a corpus."),
     ],
-    phone_delay_ms: Annotated[
-        float,
-        typer.Option("--phone-delay-ms", help="The recipe's; how far the phone head trails."),
-    ] = 60.0,
 ) -> None:
     """Put a language model into a model folder, so that it can use the graph decoder.
 
@@ -133,7 +129,7 @@ def add(
     """
     from streamasr.app.lm.attach import attach, speech
 
-    attach(model, language, speech(audio), delay_ms=phone_delay_ms)
+    attach(model, language, speech(audio))
     print(f"{model}: has the language model of {language}; next: streamasr lm tune {model} DIR")
 
 

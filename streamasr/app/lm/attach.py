@@ -1,6 +1,6 @@
 """A language model into a model's bundle: files, priors of its phones, checksums.
 
-attach(Path("models/mine"), Path("lm"), clips, delay_ms=60.0)
+attach(Path("models/mine"), Path("lm"), clips)
 """
 
 from __future__ import annotations
@@ -72,13 +72,11 @@ OF THIS SOFTWARE, EVEN IF ADVISED OF THE POSSIBILITY OF SUCH DAMAGE.
 """
 
 
-def attach(
-    folder: Path, language: Path, clips: Iterable[NDArray[np.float32]], *, delay_ms: float
-) -> None:
+def attach(folder: Path, language: Path, clips: Iterable[NDArray[np.float32]]) -> None:
     """Put the language model in the folder ``language`` into the bundle ``folder``.
 
-    ``clips`` are training speech to measure the priors of the phones on; ``delay_ms`` is
-    by how much the phone head was trained to trail. Scales start from their defaults.
+    ``clips`` are training speech to measure the priors of the phones on. Scales start
+    from their defaults.
     """
     loaded = bundle.load(folder)
     if loaded.config.phones != len(PHONES):
@@ -96,7 +94,7 @@ def attach(
     info["checksums"] |= {part: checksum(folder / part) for part in (ARPA_FILE, LEXICON_FILE)}
     emission_ms = 1000 * loaded.facts.emission_samples / SAMPLE_RATE
     info["graph"] = {
-        "delay": round(delay_ms / emission_ms, 3),
+        "delay": round(loaded.phone_delay_ms / emission_ms, 3),
         "log_priors": [round(float(value), 4) for value in priors],
         "search": asdict(SearchOptions()),
         "calibration": asdict(Calibration()),

@@ -31,7 +31,6 @@ from streamasr.edge.lm.lexicon import Lexicon, read_cmudict
 from streamasr.errors import UsageError
 
 Floats = NDArray[np.float32]
-DELAY_MS = 60.0
 TAIL_STEPS = 3
 BATCH_S = 60.0
 _SORTED_AT_ONCE = 512
@@ -81,11 +80,10 @@ def align_corpus(
     out: Path,
     *,
     dictionary: Path | None = None,
-    delay_ms: float = DELAY_MS,
     device: str = "cpu",
     on_progress: Callable[[int], None] = lambda done: None,
 ) -> AlignReport:
-    """Align and write; ``delay_ms`` is by how much the phone head was trained to trail."""
+    """Align with the bundle's phone head and write."""
     loaded = load(bundle)
     config = loaded.config
     if not config.phones:
@@ -93,7 +91,7 @@ def align_corpus(
     model = load_network(loaded).to(device)
     pronouncer = Pronouncer(read_cmudict(dictionary))
     report = AlignReport()
-    delay = delay_ms / 10.0  # frames
+    delay = loaded.phone_delay_ms / 10.0  # frames
     per_emission = config.frames_per_step // config.outputs_per_step
     partial = out.with_name(out.name + ".partial")
     with gzip.open(partial, "wt", encoding="utf-8") as lines:

@@ -102,9 +102,10 @@ def export(
         name=name,
         training=training,
         pieces=pieces,
+        phone_delay_ms=recipe.train.phone_delay_ms,
     )
     if language is not None:
-        attach(out, language, map(read_clip, audio), delay_ms=recipe.train.phone_delay_ms)
+        attach(out, language, map(read_clip, audio))
     return agreement
 
 
@@ -118,6 +119,7 @@ def write_bundle(
     name: str = "",
     training: dict[str, Any] | None = None,
     pieces: bytes = b"",
+    phone_delay_ms: float = 60.0,
 ) -> Agreement:
     """Write the folder ``out``: speech [1, steps · step_samples] serves to calibrate int8.
 
@@ -148,6 +150,7 @@ def write_bundle(
     facts = describe(model.config, name, partial, agreement, quantised=quantised)
     if stored.phones is not None:
         sure = certainty(stored.phones[0].numpy())
+        facts["decode"]["phone_delay_ms"] = phone_delay_ms
         facts["decode"]["presence"] = round(SHARE_OF_SPEECH * sure, 3)
     facts["training"] = training or {}
     (partial / bundle.FACTS_FILE).write_text(tomli_w.dumps(facts), encoding="utf-8")

@@ -85,10 +85,12 @@ def test_what_cannot_be_is_named(
         load_graph(bundle.load(graph_bundle), tmp_path)
 
 
-def test_a_bundle_without_a_language_model_is_refused_with_the_remedy() -> None:
+def test_a_bundle_without_a_language_model_is_refused_with_the_remedy(
+    plain_bundle: Path,
+) -> None:
     with pytest.raises(BundleError, match="--lm"):
-        open_engine(SHIPPED, device="cpu", decoder="graph")
-    assert open_engine(SHIPPED, device="cpu", decoder="auto").facts.graph is None
+        open_engine(plain_bundle, device="cpu", decoder="graph")
+    assert open_engine(plain_bundle, device="cpu", decoder="auto").facts.graph is None
 
 
 def test_the_parts_of_the_language_model_are_checked(graph_bundle: Path) -> None:
