@@ -62,13 +62,13 @@ def describe(path: Path) -> dict[str, Any]:
 
 
 def word_error_rates(info: dict[str, Any]) -> dict[str, float]:
-    """Test set -> word error rate, of the results that a bundle states."""
-    results = info.get("results", {})
-    return {
-        name: result["wer"]
-        for name, result in results.items()
+    """Test set -> word error rate, of the results that a bundle states, the best first."""
+    found = {
+        name: float(result["wer"])
+        for name, result in info.get("results", {}).items()
         if isinstance(result, dict) and "wer" in result
     }
+    return dict(sorted(found.items(), key=lambda item: item[1]))
 
 
 def show(found: list[dict[str, Any]], *, as_json: bool) -> None:
