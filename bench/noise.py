@@ -26,8 +26,8 @@ from bench.music import RATE, coloured, compose
 from bench.report import finish
 from streamasr.app.mixing import noise_files
 from streamasr.core.events import Final, Partial, SpeechStarted
+from streamasr.core.options import StreamOptions, decoder_name, decoder_used
 from streamasr.core.recognizer import Recognizer
-from streamasr.core.stream import StreamOptions, decoder_name, decoder_used
 from streamasr.edge import bundle
 from streamasr.edge.engines import open_engine
 

@@ -22,8 +22,8 @@ import typer
 from bench.report import CLIPS, finish
 from streamasr.app.mixing import read_clip
 from streamasr.core.features import SAMPLE_RATE
+from streamasr.core.options import StreamOptions
 from streamasr.core.recognizer import Engine, Recognizer
-from streamasr.core.stream import StreamOptions
 from streamasr.edge import bundle
 from streamasr.edge.engines import open_engine
 

@@ -26,8 +26,8 @@ from streamasr.app.manifest import Utterance, read_manifest, thin_out
 from streamasr.app.mixing import read_clip
 from streamasr.app.text import normalise
 from streamasr.app.wer import Errors, bootstrap_interval, count_errors
+from streamasr.core.options import StreamOptions
 from streamasr.core.recognizer import Recognizer
-from streamasr.core.stream import StreamOptions
 from streamasr.edge import bundle
 from streamasr.edge.engines import open_engine
 

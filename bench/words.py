@@ -25,8 +25,8 @@ from streamasr.app.mixing import read_clip
 from streamasr.app.text import normalise
 from streamasr.core.events import Final, Word
 from streamasr.core.features import HOP
+from streamasr.core.options import decoder_name, decoder_used
 from streamasr.core.recognizer import Recognizer
-from streamasr.core.stream import decoder_name, decoder_used
 from streamasr.edge import bundle
 from streamasr.edge.engines import open_engine
 

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from streamasr.core.events import Final, Gap, Partial, SpeechEnded, SpeechStarted, Word
+    from streamasr.core.options import StreamOptions
     from streamasr.core.recognizer import Recognizer, RecognizerStream
-    from streamasr.core.stream import StreamOptions
     from streamasr.edge.engines import load_recognizer
 
 __version__ = "0.1.0"
@@ -30,7 +30,7 @@ _HOMES = {
     "RecognizerStream": "streamasr.core.recognizer",
     "SpeechEnded": "streamasr.core.events",
     "SpeechStarted": "streamasr.core.events",
-    "StreamOptions": "streamasr.core.stream",
+    "StreamOptions": "streamasr.core.options",
     "Word": "streamasr.core.events",
     "load_recognizer": "streamasr.edge.engines",
 }

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from streamasr.core.events import Event, Final, Partial, SpeechEnded, SpeechStarted
 from streamasr.core.model import Emissions, ModelFacts
-from streamasr.core.stream import Stream, StreamOptions
+from streamasr.core.options import StreamOptions
+from streamasr.core.stream import Stream
 from streamasr.core.units import Units
 from streamasr.core.vad import Gate, VadGate
 from streamasr.errors import CapacityError

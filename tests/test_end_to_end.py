@@ -12,7 +12,7 @@ from websockets.asyncio.client import connect as open_websocket
 from websockets.exceptions import ConnectionClosed
 
 from streamasr.core.events import Event
-from streamasr.core.stream import StreamOptions
+from streamasr.core.options import StreamOptions
 from streamasr.edge.client import connect, transcribe
 from tests.edge.daemon import Daemon, daemon, expected, pcm, pieces, settled
 from tests.fakes import check_promises, silence, tone, voice

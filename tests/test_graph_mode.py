@@ -15,8 +15,8 @@ from streamasr.app.mixing import read_clip
 from streamasr.app.wer import count_errors
 from streamasr.core.events import Event, Final, Partial, SpeechStarted
 from streamasr.core.hotwords import HotWord, heat
+from streamasr.core.options import DecoderName, StreamOptions
 from streamasr.core.recognizer import Recognizer
-from streamasr.core.stream import DecoderName, StreamOptions
 from streamasr.edge.client import connect
 from streamasr.edge.engines import load_recognizer, open_engine
 from streamasr.errors import ConfigError

@@ -10,8 +10,8 @@ from bench.music import coloured, compose
 from streamasr.app.mixing import read_clip
 from streamasr.app.wer import Errors, count_errors
 from streamasr.core.events import Event, Final, SpeechStarted
+from streamasr.core.options import DecoderName
 from streamasr.core.recognizer import Recognizer
-from streamasr.core.stream import DecoderName
 from streamasr.edge.bundle import DEFAULT_MODEL, load
 from streamasr.edge.client import transcribe
 from streamasr.edge.engines import open_engine

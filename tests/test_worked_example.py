@@ -4,7 +4,8 @@ import numpy as np
 
 from streamasr.core.events import Final, Partial, SpeechEnded, SpeechStarted
 from streamasr.core.model import Emissions, ModelFacts
-from streamasr.core.stream import Stream, StreamOptions
+from streamasr.core.options import StreamOptions
+from streamasr.core.stream import Stream
 from streamasr.core.units import Units
 from tests.fakes import silence, tone, tone_gate
 

@@ -28,8 +28,8 @@ from streamasr.app.text import normalise
 from streamasr.app.wer import Errors, bootstrap_interval, count_errors
 from streamasr.core.events import Final, Partial
 from streamasr.core.features import HOP, SAMPLE_RATE
+from streamasr.core.options import DecoderName, StreamOptions
 from streamasr.core.recognizer import Recognizer
-from streamasr.core.stream import DecoderName, StreamOptions
 from streamasr.edge.bundle import FACTS_FILE
 from streamasr.edge.engines import open_engine
 from streamasr.errors import MissingExtra

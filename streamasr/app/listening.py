@@ -15,9 +15,9 @@ from streamasr.app.levels import LevelWatch
 from streamasr.app.live import Display
 from streamasr.core.events import Event, Final, Partial
 from streamasr.core.hotwords import HotWords
+from streamasr.core.options import StreamOptions
 from streamasr.core.protocol import encode
 from streamasr.core.recognizer import Engine, Recognizer
-from streamasr.core.stream import StreamOptions
 from streamasr.edge.microphone import Heard, Item, Lost, Resumed, Stalled
 
 

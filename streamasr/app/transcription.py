@@ -19,8 +19,8 @@ from streamasr.app.live import Display, printable
 from streamasr.core.audio import Samples
 from streamasr.core.events import Event, Final, Partial
 from streamasr.core.features import SAMPLE_RATE
+from streamasr.core.options import StreamOptions
 from streamasr.core.recognizer import Engine, Recognizer, RecognizerStream
-from streamasr.core.stream import StreamOptions
 from streamasr.edge.sources import STDIN, RawFormat, Source, open_source, paced
 from streamasr.errors import AudioFormatError, StreamasrError, UsageError
 

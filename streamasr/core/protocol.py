@@ -40,7 +40,7 @@ from streamasr.core.messages import (
     Stop,
     WireError,
 )
-from streamasr.core.stream import DECODERS
+from streamasr.core.options import DECODERS
 from streamasr.errors import ConfigError
 
 MAX_ID_LENGTH = 200

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from streamasr.core.events import Event
 from streamasr.core.model import Emissions, ModelFacts
-from streamasr.core.stream import Stream, StreamOptions
+from streamasr.core.options import StreamOptions
+from streamasr.core.stream import Stream
 
 Samples = NDArray[np.float32]
 

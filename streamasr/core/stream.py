@@ -22,74 +22,24 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass
-from typing import Literal, assert_never
+from typing import assert_never
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streamasr.core.decoder import Decoder, GreedyDecoder
 from streamasr.core.endpoint import Evidence, endpoint, endpoint_rules
 from streamasr.core.events import EndReason, Event, Gap, SpeechStarted
 from streamasr.core.features import SAMPLE_RATE
-from streamasr.core.graphdecoder import GraphDecoder
-from streamasr.core.hotwords import HotWords
 from streamasr.core.model import Emissions, ModelFacts
+from streamasr.core.options import StreamOptions
 from streamasr.core.presence import Presence
 from streamasr.core.utterance import Utterance
-from streamasr.core.vad import Closed, Gate, GateItem, Opened, OpenGate, Speech, VadGate, WebRtcVad
-from streamasr.errors import AudioFormatError, ConfigError, StreamClosed, UsageError
+from streamasr.core.vad import Closed, Gate, GateItem, Opened, Speech
+from streamasr.errors import AudioFormatError, StreamClosed, UsageError
 
 Samples = NDArray[np.float32]
-DecoderName = Literal["auto", "greedy", "graph"]
-DECODERS: tuple[DecoderName, ...] = ("auto", "greedy", "graph")
 
 MS = SAMPLE_RATE // 1000
-
-
-@dataclass(frozen=True, slots=True)
-class StreamOptions:
-    """What a caller may choose for a stream; ConfigError for what cannot be."""
-
-    endpoint_ms: int = 400
-    """Silence after speech that ends an utterance."""
-    max_utterance_s: float = 30.0
-    trailing_blank_ms: int = 1200
-    """Blanks after text that end an utterance while the gate stays open."""
-    vad: bool = True
-    """Without the gate everything is decoded, silence too."""
-    vad_mode: int = 3
-    """0 lets most pass as speech, 3 least."""
-    preroll_ms: int = 300
-    """Audio decoded from before the speech that opened the gate."""
-    partials: bool = True
-    words: bool = True
-    presence: bool = True
-    """Tell no words of an utterance in which the model is sure of no speech."""
-    decoder: DecoderName = "auto"
-    """``auto`` is the graph where one is loaded."""
-    hotwords: HotWords | None = None
-    """For the graph decoder; see `core.hotwords.heat`."""
-
-    def __post_init__(self) -> None:
-        limits: dict[str, tuple[float, float]] = {
-            "endpoint_ms": (120, 10_000),
-            "max_utterance_s": (1, 300),
-            "trailing_blank_ms": (200, 60_000),
-            "vad_mode": (0, 3),
-            "preroll_ms": (0, 2_000),
-        }
-        for name, (low, high) in limits.items():
-            if not low <= getattr(self, name) <= high:
-                raise ConfigError(f"{name} must lie in {low}..{high}, got {getattr(self, name)}")
-        if self.decoder not in DECODERS:
-            raise ConfigError(f"decoder must be one of {', '.join(DECODERS)}, got {self.decoder}")
-
-    def gate(self) -> Gate:
-        if not self.vad:
-            return OpenGate()
-        return VadGate(
-            WebRtcVad(self.vad_mode), endpoint_ms=self.endpoint_ms, preroll_ms=self.preroll_ms
-        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -132,7 +82,7 @@ class Stream:
         self._facts = facts
         self._options = options = options or StreamOptions()
         self._gate = gate or options.gate()
-        self.decoder = decoder_used(facts, options.decoder)
+        self._new_decoder = options.decoder_maker(facts)
         self._rules = endpoint_rules(
             trailing_blank=options.trailing_blank_ms * MS,
             max_length=round(options.max_utterance_s * SAMPLE_RATE),
@@ -321,17 +271,11 @@ class Stream:
         hop = self._facts.emission_samples
         presence = Presence(self._facts.presence if self._options.presence else 0.0)
         self._open = Utterance(
-            self._make_decoder(), hop, self._begun, start=start, origin=at, presence=presence
+            self._new_decoder(), hop, self._begun, start=start, origin=at, presence=presence
         )
         self._begun += 1
         self._events.append(SpeechStarted(self._open.index, start))
         return self._open
-
-    def _make_decoder(self) -> Decoder:
-        facts = self._facts
-        if self.decoder == "graph" and facts.graph is not None:
-            return GraphDecoder(facts.graph, self._options.hotwords)
-        return GreedyDecoder(facts.units, facts.blank)
 
     def _make_work(self, utterance: Utterance) -> None:
         self._ready = Work(self._step, fresh=not utterance.steps)
@@ -380,23 +324,3 @@ class Stream:
         self._ending = None
         self._tail = 0
         self._filled = 0
-
-
-def decoder_name(text: str) -> DecoderName:
-    """A text as the name of a decoder; raises ConfigError where it is none."""
-    for name in DECODERS:
-        if name == text:
-            return name
-    raise ConfigError(f"decoder must be one of {', '.join(DECODERS)}, got {text}")
-
-
-def decoder_used(facts: ModelFacts, name: DecoderName) -> DecoderName:
-    """What ``auto`` means for a model; raises ConfigError for a graph that is not loaded."""
-    if name == "auto":
-        return "greedy" if facts.graph is None else "graph"
-    if name == "graph" and facts.graph is None:
-        raise ConfigError(
-            f"the graph decoder has no language model loaded for {facts.name}",
-            remedy="use a model with a language model, or --decoder greedy",
-        )
-    return name

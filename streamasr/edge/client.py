@@ -38,8 +38,8 @@ from streamasr.core.audio import ENCODINGS, PcmDecoder
 from streamasr.core.events import Event, Final, Gap, Partial, SpeechEnded, SpeechStarted
 from streamasr.core.hotwords import HotWord
 from streamasr.core.messages import Closed, Error, Flush, Flushed, Ready, Start, Stop, WireError
+from streamasr.core.options import DecoderName
 from streamasr.core.protocol import decode_server, encode
-from streamasr.core.stream import DecoderName
 from streamasr.edge.outbox import Outbox
 from streamasr.errors import (
     AudioFormatError,

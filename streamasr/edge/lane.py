@@ -24,8 +24,9 @@ from numpy.typing import NDArray
 from streamasr.core.events import Event, Final
 from streamasr.core.features import SAMPLE_RATE
 from streamasr.core.model import Emissions
+from streamasr.core.options import StreamOptions
 from streamasr.core.recognizer import Engine
-from streamasr.core.stream import Stream, StreamOptions, Work
+from streamasr.core.stream import Stream, Work
 from streamasr.errors import AudioFormatError
 
 Samples = NDArray[np.float32]

@@ -39,8 +39,8 @@ from streamasr.core.messages import (
     WireError,
 )
 from streamasr.core.model import ModelFacts
+from streamasr.core.options import StreamOptions, decoder_name, decoder_used
 from streamasr.core.protocol import Dialogue, State, encode
-from streamasr.core.stream import StreamOptions, decoder_name, decoder_used
 from streamasr.core.wavstream import WavDoor
 from streamasr.edge.lane import Delivery, Lane, Statistics
 from streamasr.edge.outbox import Outbox

@@ -29,8 +29,9 @@ from queue import Empty, SimpleQueue
 import numpy as np
 
 from streamasr.core.model import Emissions, ModelFacts
+from streamasr.core.options import StreamOptions
 from streamasr.core.recognizer import Engine
-from streamasr.core.stream import StreamOptions, Work
+from streamasr.core.stream import Work
 from streamasr.edge.lane import Deliver, Delivery, Door, Lane
 
 log = logging.getLogger(__name__)

@@ -18,8 +18,8 @@ from streamasr.app.evaluate import (
     write_hypotheses,
 )
 from streamasr.app.manifest import Utterance, read_manifest
+from streamasr.core.options import StreamOptions
 from streamasr.core.recognizer import Recognizer
-from streamasr.core.stream import StreamOptions
 from streamasr.edge.bundle import load
 from tests.fakes import ScriptedEngine, talk
 

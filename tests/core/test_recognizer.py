@@ -10,8 +10,8 @@ import pytest
 import soundfile
 
 from streamasr.core.events import Final, Gap, SpeechEnded, SpeechStarted
+from streamasr.core.options import StreamOptions
 from streamasr.core.recognizer import Engine, Recognizer
-from streamasr.core.stream import StreamOptions
 from streamasr.errors import CapacityError, StreamClosed
 from tests.fakes import FACTS, ScriptedEngine, check_promises, cuts, silence, talk, texts, tone
 

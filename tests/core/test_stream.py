@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from streamasr.core.events import Event, Final, Gap, Partial, SpeechEnded, SpeechStarted
 from streamasr.core.model import Emissions
-from streamasr.core.stream import Stream, StreamOptions
-from streamasr.errors import AudioFormatError, ConfigError, StreamClosed, UsageError
+from streamasr.core.options import StreamOptions
+from streamasr.core.stream import Stream
+from streamasr.errors import AudioFormatError, StreamClosed, UsageError
 from tests.fakes import (
     FACTS,
     ScriptedEngine,
@@ -388,28 +389,12 @@ def test_too_loud_is_clipped() -> None:
     assert work.samples.max() == 1.0
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"endpoint_ms": 0},
-        {"max_utterance_s": float("nan")},
-        {"max_utterance_s": 1e9},
-        {"trailing_blank_ms": 1},
-        {"vad_mode": 4},
-        {"preroll_ms": -1},
-    ],
-)
-def test_options_that_cannot_be_are_refused(wrong: dict[str, float]) -> None:
-    with pytest.raises(ConfigError, match=next(iter(wrong))):
-        StreamOptions(**wrong)  # type: ignore[arg-type]
-
-
 def test_memory_does_not_grow_with_the_talk() -> None:
     """Nothing of an utterance outlives it: queues, tokens and words are let go."""
     rig = Rig(StreamOptions(vad=False, max_utterance_s=2.0))
     audio = tone(2.0)
     for _ in range(60):
         rig.hear(audio)
-        assert rig.stream._open is None or len(rig.stream._open._ctc.tokens) <= 52
+        assert rig.stream._open is None
         assert len(rig.stream._queue) == 0
         assert rig.stream.idle

@@ -13,9 +13,9 @@ from starlette.routing import Route
 
 from streamasr.core.audio import AudioDoor
 from streamasr.core.events import Event, Partial
+from streamasr.core.options import StreamOptions
 from streamasr.core.protocol import decode_server, encode
 from streamasr.core.recognizer import Engine, Recognizer
-from streamasr.core.stream import StreamOptions
 from streamasr.edge.lane import Samples
 from streamasr.edge.server import Server, create_app, listen
 from streamasr.edge.service import Service

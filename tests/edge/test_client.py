@@ -7,8 +7,8 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from streamasr.core.events import Event, Final
 from streamasr.core.messages import Limits, Ready, WireError
+from streamasr.core.options import StreamOptions
 from streamasr.core.protocol import encode
-from streamasr.core.stream import StreamOptions
 from streamasr.edge.client import Client, connect, transcribe
 from streamasr.edge.lane import Samples
 from streamasr.errors import AudioFormatError, OverloadError, PeerError, UsageError

@@ -1,7 +1,7 @@
 import pytest
 
 from streamasr.core.audio import AudioDoor
-from streamasr.core.stream import StreamOptions
+from streamasr.core.options import StreamOptions
 from streamasr.edge.lane import ITEM_BYTES, SLICE_BYTES, Delivery, Lane
 from streamasr.errors import StreamClosed
 from tests.edge.daemon import as_sent, expected, pcm

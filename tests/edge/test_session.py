@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosed
 from streamasr.core.events import Final
 from streamasr.core.messages import ERRORS
 from streamasr.core.model import Emissions
-from streamasr.core.stream import StreamOptions
+from streamasr.core.options import StreamOptions
 from streamasr.edge.client import connect, transcribe
 from streamasr.edge.lane import Samples
 from tests.edge.daemon import Daemon, as_sent, daemon, expected, pcm, pieces, settled

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from streamasr.core.stream import StreamOptions
+from streamasr.core.options import StreamOptions
 from streamasr.edge.bundle import DEFAULT_MODEL
 from streamasr.edge.settings import Settings, is_loopback, load, table
 from streamasr.errors import ConfigError

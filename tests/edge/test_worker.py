@@ -8,8 +8,8 @@ import pytest
 from streamasr.core.audio import AudioDoor
 from streamasr.core.events import Event, Final
 from streamasr.core.model import Emissions
+from streamasr.core.options import StreamOptions
 from streamasr.core.recognizer import Engine, Recognizer
-from streamasr.core.stream import StreamOptions
 from streamasr.edge.lane import Delivery, Lane, Samples
 from streamasr.edge.worker import EngineThread
 from streamasr.errors import AudioFormatError, CapacityError

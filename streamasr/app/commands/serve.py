@@ -101,7 +101,7 @@ def opener(settings: Settings) -> Callable[[], Engine]:
     """What opens the engine of these settings; called in the engine's own thread."""
 
     def open_it() -> Engine:
-        from streamasr.core.stream import decoder_name
+        from streamasr.core.options import decoder_name
         from streamasr.edge.bundle import find
         from streamasr.edge.engines import open_engine
 

@@ -71,7 +71,7 @@ def transcribe(
     """
     from streamasr.app.live import standard_display
     from streamasr.app.transcription import Job, check_names
-    from streamasr.core.stream import StreamOptions
+    from streamasr.core.options import StreamOptions
 
     raw = raw_format(rate, encoding, channels)
     check_names(files, format, output_dir)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from streamasr.core.options import DECODERS, DecoderName
 from streamasr.core.recognizer import Engine, Recognizer
-from streamasr.core.stream import DECODERS, DecoderName
 from streamasr.edge.bundle import find, load
 from streamasr.errors import MissingExtra, UsageError
 

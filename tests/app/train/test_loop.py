@@ -16,7 +16,7 @@ from streamasr.app.train.config import Recipe, parse_recipe
 from streamasr.app.train.export import export
 from streamasr.app.train.loop import Run
 from streamasr.app.train.losses import Losses
-from streamasr.core.stream import StreamOptions
+from streamasr.core.options import StreamOptions
 from streamasr.errors import ConfigError
 
 TOY = parse_recipe(
