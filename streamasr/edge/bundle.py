@@ -2,8 +2,8 @@
 
 bundle.toml          facts: shape, rates, latency, checksums, measured results
 units.txt            one unit a line, blank first
-model.onnx           one step of the network, what the CPU engine runs
-weights.safetensors  what the torch engine runs and fine-tuning starts from
+model.onnx           one step of the network, what the CPU engine runs; its weights lie in
+weights.safetensors  what the torch engine runs and fine-tuning starts from (`edge.external`)
 pieces.model         the sentencepiece model behind the units: training alone reads it
 lm/lm.arpa.xz        an n-gram, and
 lm/lexicon.txt.xz    how its words are said: for the graph decoder, where they are there
@@ -24,6 +24,7 @@ from typing import Any, Literal
 from streamasr.core.features import HOP, SAMPLE_RATE
 from streamasr.core.model import ModelConfig, ModelFacts
 from streamasr.core.units import Units
+from streamasr.edge import external
 from streamasr.errors import BundleError, ConfigError
 
 DEFAULT_MODEL = "en-small"
@@ -35,7 +36,9 @@ PIECES_FILE = "pieces.model"
 CARD_FILE = "CARD.md"
 ARPA_FILE = "lm/lm.arpa.xz"
 LEXICON_FILE = "lm/lexicon.txt.xz"
-FORMAT = 1
+FORMAT = 2
+READABLE = (1, 2)
+"""Format 1 has the weights in model.onnx too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +111,7 @@ def load(path: Path) -> Bundle:
     info = _read_facts(path)
     for part, expected in info["checksums"].items():
         _check_part(path / part, expected)
+    external.check(path / ONNX_FILE, path / WEIGHTS_FILE)
     units = Units.parse((path / UNITS_FILE).read_text(encoding="utf-8"))
     try:
         config = ModelConfig.from_dict(info["model"])
@@ -152,9 +156,11 @@ def _read_facts(path: Path) -> dict[str, Any]:
     absent = {ARPA_FILE, LEXICON_FILE} - set(info["checksums"])
     if "graph" in info and absent:
         raise BundleError(f"{file} has [graph] but no checksum of {', '.join(sorted(absent))}")
-    if info["format"] != FORMAT:
+    if info["format"] not in READABLE:
+        known = " and ".join(map(str, READABLE))
         raise BundleError(
-            f"{file} has format {info['format']}", remedy=f"this program reads format {FORMAT}"
+            f"{file} has format {info['format']}",
+            remedy=f"this program reads formats {known}: update it, or export the model again",
         )
     return info
 

@@ -1,8 +1,9 @@
 """A bundle's weights: what torch runs, and what fine-tuning begins with.
 
 In an int8 bundle the matrices that the step graph multiplies as integers are stored as those
-very integers, with a scale a row, so torch and ONNX run the same weights and the file
-is half as large. All else is float16, feature statistics float32.
+very integers, turned as ONNX multiplies them, with a scale an output: the graph points at
+them (`edge.external`), so torch and ONNX run the same weights and these are stored once.
+All else is float16, feature statistics float32.
 """
 
 from __future__ import annotations
@@ -16,8 +17,12 @@ from torch import Tensor
 
 from streamasr.errors import BundleError
 
-SCALE = ".row_scale"
-"""Ending of the name of a matrix's scales."""
+INTEGERS = ".integers"
+"""Ending of the name of a matrix of integers, int8 [in, out]; torch has it [out, in]."""
+SCALES = ".scales"
+"""Ending of the name of its scales, float32 [out]."""
+FORMAT_1_SCALES = ".row_scale"
+"""Scales of integers [out, in], as bundles of format 1 keep them, under the plain name."""
 LIMIT = 127.0
 
 
@@ -32,7 +37,8 @@ def pack(weights: Mapping[str, Tensor], integers: Collection[str]) -> dict[str, 
     packed = {}
     for name, weight in weights.items():
         if name in integers:
-            packed[name], packed[name + SCALE] = quantise_rows(weight)
+            rows, packed[name + SCALES] = quantise_rows(weight)
+            packed[name + INTEGERS] = rows.T
         elif name.startswith("log_mel"):
             packed[name] = weight.clone()
         else:
@@ -41,13 +47,18 @@ def pack(weights: Mapping[str, Tensor], integers: Collection[str]) -> dict[str, 
 
 
 def unpack(packed: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Float32 weights of packed ones."""
+    """Float32 weights of packed ones, those of a bundle of format 1 too."""
     weights = {}
     for name, tensor in packed.items():
-        if name.endswith(SCALE):
+        if name.endswith((SCALES, FORMAT_1_SCALES)):
             continue
-        scales = packed.get(name + SCALE)
-        weights[name] = tensor.float() if scales is None else tensor.float() * scales[:, None]
+        if name.endswith(INTEGERS):
+            name = name.removesuffix(INTEGERS)
+            weights[name] = tensor.T.contiguous().float() * packed[name + SCALES][:, None]
+        elif name + FORMAT_1_SCALES in packed:
+            weights[name] = tensor.float() * packed[name + FORMAT_1_SCALES][:, None]
+        else:
+            weights[name] = tensor.float()
     return weights
 
 

@@ -22,7 +22,8 @@ def test_what_was_written_is_read_as_it_will_run(tmp_path: Path) -> None:
     write_weights(packed, tmp_path / "weights.safetensors")
     found = read_weights(tmp_path / "weights.safetensors")
     assert set(found) == set(weights)
-    assert packed["lstm.weight"].dtype == torch.int8
+    assert packed["lstm.weight.integers"].dtype == torch.int8
+    assert packed["lstm.weight.integers"].shape == (20, 6)
     torch.testing.assert_close(found["lstm.weight"], weights["lstm.weight"], atol=0.02, rtol=0)
     torch.testing.assert_close(found["conv.weight"], weights["conv.weight"], atol=2e-3, rtol=0)
     torch.testing.assert_close(found["log_mel.mean"], weights["log_mel.mean"], atol=0, rtol=0)
@@ -33,6 +34,16 @@ def test_packing_again_changes_nothing() -> None:
     integers, scales = quantise_rows(once["lstm.weight"])
     again = integers.float() * scales[:, None]
     torch.testing.assert_close(again, once["lstm.weight"], atol=1e-7, rtol=1e-6)
+
+
+def test_weights_of_format_1_are_the_same_numbers() -> None:
+    packed = pack(some_weights(), {"lstm.weight"})
+    integers, scales = packed.pop("lstm.weight.integers"), packed.pop("lstm.weight.scales")
+    before = {**packed, "lstm.weight": integers.T, "lstm.weight.row_scale": scales}
+    now = unpack(pack(some_weights(), {"lstm.weight"}))
+    assert {name: w.tolist() for name, w in unpack(before).items()} == {
+        name: w.tolist() for name, w in now.items()
+    }
 
 
 def test_a_broken_file_is_named(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ from streamasr.app.train.config import Recipe, parse_recipe
 from streamasr.app.train.inventory import Tokeniser
 from streamasr.app.train.loop import RECIPE_FILE, TAIL_STEPS
 from streamasr.app.train.onnx_graph import build_step, integer_matrices
+from streamasr.app.train.sharing import share_weights
 from streamasr.core.features import HOP, SAMPLE_RATE
 from streamasr.core.model import ModelConfig
 from streamasr.core.network import AcousticModel
@@ -143,8 +144,9 @@ def write_bundle(
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     (partial / bundle.UNITS_FILE).write_text(units.dump(), encoding="utf-8")
-    (partial / bundle.ONNX_FILE).write_bytes(graph.SerializeToString())
     write_weights(packed, partial / bundle.WEIGHTS_FILE)
+    share_weights(graph, partial / bundle.WEIGHTS_FILE)
+    (partial / bundle.ONNX_FILE).write_bytes(graph.SerializeToString())
     if pieces:
         (partial / bundle.PIECES_FILE).write_bytes(pieces)
     facts = describe(model.config, name, partial, agreement, quantised=quantised)
