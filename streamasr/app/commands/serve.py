@@ -6,60 +6,46 @@ import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from streamasr.app.logs import set_up_logging
 from streamasr.app.options import DecoderChoice, Device
+from streamasr.edge.settings import load, table
 
 if TYPE_CHECKING:
     from streamasr.core.recognizer import Engine
     from streamasr.edge.settings import Settings
 
 WEB = Path(__file__).parents[1] / "web"
+SETTINGS = {setting.name: setting for setting in table()}
+
+
+def flag(name: str, option: str, metavar: str | None = None) -> Any:
+    """An option that sets a setting, and says of it what the table of settings does."""
+    setting = SETTINGS[name]
+    default = f"  [{setting.default}]" if setting.default else ""
+    return typer.Option(
+        option, metavar=metavar, help=setting.help[0].upper() + setting.help[1:] + "." + default
+    )
 
 
 def serve(
-    host: Annotated[
-        str | None, typer.Option("--host", help="Address to listen on.  [127.0.0.1]")
-    ] = None,
-    port: Annotated[
-        int | None, typer.Option("--port", help="TCP port; 0 takes a free one.  [2700]")
-    ] = None,
     config: Annotated[
         Path | None, typer.Option("--config", metavar="FILE", help="Settings as TOML.")
     ] = None,
-    model: Annotated[
-        str | None, typer.Option("--model", help="Name or folder of the model.  [en-small]")
-    ] = None,
-    device: Annotated[
-        Device | None, typer.Option("--device", help="What runs the model.  [auto]")
-    ] = None,
-    decoder: Annotated[
-        DecoderChoice | None,
-        typer.Option("--decoder", help="greedy, graph, or auto: what the model has.  [auto]"),
-    ] = None,
-    threads: Annotated[
-        int | None, typer.Option("--threads", help="CPU threads of the engine.  [1]")
-    ] = None,
-    max_sessions: Annotated[
-        int | None,
-        typer.Option("--max-sessions", help="Sessions at a time; more get 503.  [256]"),
-    ] = None,
-    token_file: Annotated[
-        Path | None,
-        typer.Option("--token-file", metavar="FILE", help="Who may come in: one token a line."),
-    ] = None,
-    tls_cert: Annotated[
-        Path | None, typer.Option("--tls-cert", metavar="FILE", help="Certificate chain, PEM.")
-    ] = None,
-    tls_key: Annotated[
-        Path | None, typer.Option("--tls-key", metavar="FILE", help="Its private key, PEM.")
-    ] = None,
-    insecure: Annotated[
-        bool, typer.Option("--insecure", help="Let other machines in without tokens.")
-    ] = False,
+    host: Annotated[str | None, flag("server.host", "--host")] = None,
+    port: Annotated[int | None, flag("server.port", "--port")] = None,
+    model: Annotated[str | None, flag("server.model", "--model")] = None,
+    device: Annotated[Device | None, flag("server.device", "--device")] = None,
+    decoder: Annotated[DecoderChoice | None, flag("server.decoder", "--decoder")] = None,
+    threads: Annotated[int | None, flag("server.threads", "--threads")] = None,
+    max_sessions: Annotated[int | None, flag("limits.sessions", "--max-sessions")] = None,
+    token_file: Annotated[str | None, flag("server.token_file", "--token-file", "FILE")] = None,
+    tls_cert: Annotated[str | None, flag("server.tls_cert", "--tls-cert", "FILE")] = None,
+    tls_key: Annotated[str | None, flag("server.tls_key", "--tls-key", "FILE")] = None,
+    insecure: Annotated[bool | None, flag("server.insecure", "--insecure")] = None,
 ) -> None:
     """Run the recogniser as a websocket daemon.
 
@@ -76,7 +62,6 @@ def serve(
     """
     from streamasr.edge.pages import demo_routes
     from streamasr.edge.server import run
-    from streamasr.edge.settings import load
 
     flags = {
         "server.host": host,
@@ -86,10 +71,10 @@ def serve(
         "server.decoder": decoder and decoder.value,
         "server.threads": threads,
         "limits.sessions": max_sessions,
-        "server.token_file": _text(token_file),
-        "server.tls_cert": _text(tls_cert),
-        "server.tls_key": _text(tls_key),
-        "server.insecure": insecure or None,
+        "server.token_file": token_file,
+        "server.tls_cert": tls_cert,
+        "server.tls_key": tls_key,
+        "server.insecure": insecure,
     }
     settings = load(path=config, environ=os.environ, flags=flags)
     set_up_logging(getattr(logging, settings.server.log_level.upper()), force=False)
@@ -115,7 +100,3 @@ def opener(settings: Settings) -> Callable[[], Engine]:
         )
 
     return open_it
-
-
-def _text(path: Path | None) -> str | None:
-    return None if path is None else str(path)
