@@ -30,9 +30,9 @@ from streamasr.core.events import Final, Partial
 from streamasr.core.features import HOP, SAMPLE_RATE
 from streamasr.core.options import DecoderName, StreamOptions
 from streamasr.core.recognizer import Recognizer
-from streamasr.edge.bundle import FACTS_FILE
+from streamasr.edge.bundle import FACTS_FILE, load
 from streamasr.edge.engines import open_engine
-from streamasr.errors import MissingExtra
+from streamasr.errors import MissingExtra, UsageError
 
 Floats = NDArray[np.float32]
 BLOCK_S = 0.08
@@ -49,6 +49,20 @@ class Task:
     options: StreamOptions = field(default_factory=StreamOptions)
     snr_db: float | None = None
     noise: Path | None = None
+
+    def __post_init__(self) -> None:
+        if (self.snr_db is None) != (self.noise is None):
+            raise UsageError("--snr and --noise belong together", remedy="give both or none")
+
+    @property
+    def decoder_used(self) -> DecoderName:
+        """What "auto" means for the model."""
+        return load(self.model).resolve_decoder(self.decoder)
+
+    def condition(self, corpus: str) -> str:
+        """The name of what is measured on a corpus."""
+        noise = "" if self.snr_db is None else f"_snr{self.snr_db:g}"
+        return f"{corpus}_{self.decoder_used}{noise}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +140,7 @@ def _decode_share(task: Task, utterances: list[Utterance]) -> Iterator[Decoded]:
     noises = load_noises(task.noise) if task.noise is not None else []
     for utterance in utterances:
         samples = read_clip(utterance.path)
-        if task.snr_db is not None and noises:
+        if task.snr_db is not None:
             seed = int.from_bytes(utterance.id.encode()[-6:], "big")
             rng = np.random.default_rng(seed)
             noise = noises[int(rng.integers(len(noises)))]

@@ -6,12 +6,12 @@ Columns are id, path, duration_s, speaker, split, text; tab-separated, no quotin
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from streamasr.errors import ConfigError
+from streamasr.errors import ConfigError, UsageError
 
 COLUMNS = ("id", "path", "duration_s", "speaker", "split", "text")
 MANIFEST = "manifest.tsv"
@@ -74,6 +74,20 @@ def select(data: Path, corpora: Sequence[str], splits: Sequence[str]) -> Iterato
         for utterance in read_manifest(data / folder):
             if utterance.split in wanted:
                 yield utterance
+
+
+def choose(
+    utterances: Iterable[Utterance], *, split: str | None = None, limit: int | None = None
+) -> list[Utterance]:
+    """Those of a split, at most ``limit`` of them; raises UsageError where none is left."""
+    found = list(utterances)
+    chosen = [u for u in found if split in (None, u.split)]
+    if not found:
+        raise UsageError("the corpus has no utterances", remedy=f"see its {MANIFEST}")
+    if not chosen:
+        known = ", ".join(sorted({u.split for u in found}))
+        raise UsageError(f"no utterance is in split {split!r}", remedy=f"the corpus has {known}")
+    return thin_out(chosen, limit)
 
 
 def thin_out(utterances: Sequence[T], limit: int | None) -> list[T]:

@@ -52,6 +52,15 @@ HotwordsOption = Annotated[
         help="Words and phrases to expect, one a line or between commas; graph decoder only.",
     ),
 ]
+CorpusArgument = Annotated[
+    Path, typer.Argument(metavar="DIR", help="A folder with manifest.tsv and its audio.")
+]
+SplitOption = Annotated[
+    str | None, typer.Option("--split", help="Only the utterances of this split.")
+]
+LimitOption = Annotated[
+    int | None, typer.Option("--limit", min=1, help="Only so many, evenly spread.")
+]
 ThreadsOption = Annotated[int, typer.Option("--threads", min=1, help="CPU threads of the engine.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 

@@ -45,4 +45,4 @@ def test_nothing_to_align_is_wrong_usage(
 ) -> None:
     (tmp_path / "manifest.tsv").write_text("id\tpath\tduration_s\tspeaker\tsplit\ttext\n")
     assert align(str(tmp_path), "--out", str(tmp_path / "x.gz")) == 2
-    assert "nothing to align" in capsys.readouterr().err
+    assert "the corpus has no utterances" in capsys.readouterr().err

@@ -35,7 +35,7 @@ def test_a_corpus_gives_a_table_a_json_line_and_every_hypothesis(
     ("args", "fault"),
     [
         (["--snr", "10"], "--snr and --noise belong together"),
-        (["--split", "nothing"], "nothing to decode"),
+        (["--split", "nothing"], "the corpus has dev, train"),
     ],
 )
 def test_what_makes_no_sense_is_wrong_usage(

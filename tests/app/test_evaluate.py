@@ -87,6 +87,15 @@ def test_noise_changes_what_is_heard_the_same_way_each_time(
     assert first != plain
 
 
+@pytest.mark.parametrize(
+    ("snr_db", "noise", "named"), [(None, None, "cats_greedy"), (10.0, Path(), "cats_greedy_snr10")]
+)
+def test_a_condition_names_decoder_and_noise(
+    tiny_bundle: Path, snr_db: float | None, noise: Path | None, named: str
+) -> None:
+    assert Task(tiny_bundle, snr_db=snr_db, noise=noise).condition("cats") == named
+
+
 def test_figures_are_kept_in_the_bundle_that_they_belong_to(
     tiny_bundle: Path, tmp_path: Path
 ) -> None:

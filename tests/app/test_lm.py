@@ -44,8 +44,10 @@ def test_wrong_calls_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str
     text = tmp_path / "text.txt"
     text.write_text("a\n")
     out = ("--out", tmp_path / "lm")
-    assert code_of("lm", "build", text, *out, "--size-mb", 1, "--threshold", 1) == 2
-    assert "exclude each other" in capsys.readouterr().err
     assert code_of("lm", "build", tmp_path / "none.txt", *out) == 2
     assert "no such file" in capsys.readouterr().err
+    assert code_of("lm", "build", text, *out, "--mix", f"{tmp_path}/other.txt:0.1") == 2
+    assert "no such file" in capsys.readouterr().err
+    assert code_of("lm", "build", text, *out, "--mix", "other.txt") == 2
+    assert "TEXT,...:WEIGHT" in capsys.readouterr().err
     assert code_of("lm") == 2

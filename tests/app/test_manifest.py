@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from streamasr.app.manifest import read_manifest, select, thin_out
-from streamasr.errors import ConfigError
+from streamasr.app.manifest import choose, read_manifest, select, thin_out
+from streamasr.errors import ConfigError, UsageError
 
 HEADER = "id\tpath\tduration_s\tspeaker\tsplit\ttext\n"
 
@@ -45,6 +45,17 @@ def test_splits_are_chosen_per_corpus(tmp_path: Path) -> None:
     corpus(tmp_path / "b", HEADER + rows)
     chosen = select(tmp_path, ["a", "b:train,test"], ["train"])
     assert [(u.corpus, u.id) for u in chosen] == [("a", "train"), ("b", "train"), ("b", "test")]
+
+
+def test_a_split_that_is_not_there_is_told_with_those_that_are(tmp_path: Path) -> None:
+    rows = "".join(f"{s}\ta\t1\tx\t{s}\tt\n" for s in ("train", "dev", "dev"))
+    utterances = read_manifest(corpus(tmp_path / "a", HEADER + rows))
+    assert choose(utterances) == utterances
+    assert [u.id for u in choose(utterances, split="dev", limit=1)] == ["dev"]
+    with pytest.raises(UsageError, match="dev, train"):
+        choose(utterances, split="test")
+    with pytest.raises(UsageError, match="no utterances"):
+        choose([])
 
 
 def test_thinning_out_spreads_over_the_whole_list(tmp_path: Path) -> None:

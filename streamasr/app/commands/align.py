@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from streamasr.app.live import LiveLine
-from streamasr.app.options import Device, DeviceOption
-from streamasr.errors import MissingExtra, UsageError
+from streamasr.app.options import Device, DeviceOption, LimitOption, SplitOption
+from streamasr.errors import MissingExtra
+
+if TYPE_CHECKING:
+    from streamasr.app.manifest import Utterance
 
 
 def align(
@@ -26,12 +29,8 @@ def align(
     out: Annotated[
         Path, typer.Option("--out", metavar="FILE", help="What to write: <corpus>.jsonl.gz.")
     ],
-    split: Annotated[
-        str | None, typer.Option("--split", help="Only the utterances of this split.")
-    ] = None,
-    limit: Annotated[
-        int | None, typer.Option("--limit", min=1, help="Only so many, evenly spread.")
-    ] = None,
+    split: SplitOption = None,
+    limit: LimitOption = None,
     dictionary: Annotated[
         Path | None,
         typer.Option("--dictionary", metavar="FILE", help="Pronunciations, in CMU's format."),
@@ -50,21 +49,14 @@ def align(
       streamasr align en-small data/LibriSpeech/train-clean-100 \\
         --out data/align/train-clean-100.jsonl.gz
     """
-    from streamasr.app.manifest import MANIFEST, read_manifest, thin_out
+    from streamasr.app.manifest import choose
     from streamasr.edge import bundle
 
     try:
         from streamasr.app.train.aligner import align_corpus
-        from streamasr.app.train.corpora import librispeech
     except ModuleNotFoundError as error:
         raise MissingExtra(error.name or "torch", "train") from error
-    if folder.parent.name == "LibriSpeech" and not (folder / MANIFEST).is_file():
-        utterances = list(librispeech(folder.parent.parent, folder.name))
-    else:
-        utterances = [u for u in read_manifest(folder) if split in (None, u.split)]
-    utterances = thin_out(utterances, limit)
-    if not utterances:
-        raise UsageError(f"nothing to align in {folder}", remedy="check --split")
+    utterances = choose(read_corpus(folder), split=split, limit=limit)
     line = LiveLine(sys.stderr)
     report = align_corpus(
         bundle.find(model),
@@ -80,6 +72,16 @@ def align(
         f" ({report.unspeakable} unspeakable, {report.too_short} too short;"
         f" {report.guessed} words guessed)"
     )
+
+
+def read_corpus(folder: Path) -> list[Utterance]:
+    """The utterances of a manifest, or of a subset of LibriSpeech, which is its only split."""
+    from streamasr.app.manifest import MANIFEST, read_manifest
+    from streamasr.app.train.corpora import librispeech
+
+    if folder.parent.name == "LibriSpeech" and not (folder / MANIFEST).is_file():
+        return list(librispeech(folder.parent.parent, folder.name))
+    return read_manifest(folder)
 
 
 def _device(device: Device) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,24 +12,27 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from streamasr.app.live import LiveLine
-from streamasr.app.options import DecoderChoice, DecoderOption, Device, DeviceOption, ModelOption
+from streamasr.app.options import (
+    CorpusArgument,
+    DecoderChoice,
+    DecoderOption,
+    Device,
+    DeviceOption,
+    LimitOption,
+    ModelOption,
+    SplitOption,
+)
 from streamasr.app.table import print_table
-from streamasr.errors import UsageError
 
 if TYPE_CHECKING:
     from streamasr.app.evaluate import Decoded, Task
+    from streamasr.app.manifest import Utterance
 
 
 def eval(
-    folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="A folder with manifest.tsv and its audio.")
-    ],
-    split: Annotated[
-        str | None, typer.Option("--split", help="Only the utterances of this split.")
-    ] = None,
-    limit: Annotated[
-        int | None, typer.Option("--limit", min=1, help="Only so many, evenly spread.")
-    ] = None,
+    folder: CorpusArgument,
+    split: SplitOption = None,
+    limit: LimitOption = None,
     snr: Annotated[
         float | None, typer.Option("--snr", metavar="DB", help="Mix in noise at this ratio.")
     ] = None,
@@ -39,9 +42,7 @@ def eval(
     jobs: Annotated[int, typer.Option("--jobs", min=1, help="Processes that share the work.")] = 1,
     align: Annotated[
         Path | None,
-        typer.Option(
-            "--align", metavar="DIR", help="Word alignments, to measure the emission delay too."
-        ),
+        typer.Option("--align", metavar="DIR", help="Word alignments: tell delays too."),
     ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="Write every hypothesis here.")
@@ -49,9 +50,7 @@ def eval(
     against: Annotated[
         str | None,
         typer.Option(
-            "--against",
-            metavar="MODEL|FILE",
-            help="Compare with another model, or with the hypotheses that --out wrote.",
+            "--against", metavar="MODEL|FILE", help="Compare with it, or what --out wrote."
         ),
     ] = None,
     record: Annotated[
@@ -73,66 +72,55 @@ def eval(
       streamasr eval data/test-clean --limit 200 --snr 10 --noise data/noise --jobs 2
       streamasr eval data/test-clean --model new --against old
     """
-    from streamasr.app.comparison import compare
-    from streamasr.app.evaluate import (
-        Task,
-        decode_all,
-        measure_delays_ms,
-        record_result,
-        summarise,
-        write_hypotheses,
-    )
-    from streamasr.app.manifest import read_manifest, thin_out
+    from streamasr.app import evaluate, manifest
     from streamasr.edge import bundle
 
-    if (snr is None) != (noise is None):
-        raise UsageError("--snr and --noise belong together", remedy="give both or none")
-    utterances = [u for u in read_manifest(folder) if split in (None, u.split)]
-    utterances = thin_out(utterances, limit)
-    if not utterances:
-        raise UsageError(f"nothing to decode in {folder}", remedy="check --split")
     path = bundle.find(model)
-    task = Task(path, device=device.value, decoder=decoder.value, snr_db=snr, noise=noise)
-    results = list(watched(decode_all(task, utterances, jobs=jobs), len(utterances)))
+    task = evaluate.Task(path, device=device.value, decoder=decoder.value, snr_db=snr, noise=noise)
+    utterances = manifest.choose(manifest.read_manifest(folder), split=split, limit=limit)
+    results = decode_watched(task, utterances, jobs=jobs)
     if out is not None:
-        write_hypotheses(results, out)
-    delays_ms = measure_delays_ms(results, align) if align is not None else []
-    used = bundle.load(path).resolve_decoder(decoder.value)
-    summary = summarise(results, path.name, delays_ms) | {"decoder": used}
+        evaluate.write_hypotheses(results, out)
+    delays_ms = evaluate.measure_delays_ms(results, align) if align is not None else []
+    summary = evaluate.summarise(results, path.name, delays_ms) | {"decoder": task.decoder_used}
     if record:
-        condition = f"{folder.name}_{used}" + (f"_snr{snr:g}" if snr is not None else "")
-        record_result(path, condition, summary)
+        evaluate.record_result(path, task.condition(folder.name), summary)
     if against is None:
         show(summary)
-        return
-    others = decode_other(against, task, results, jobs=jobs)
-    name = Path(against).name
-    other = summarise(others, name) | ({"rtf": None} if Path(against).is_file() else {})
-    show(summary | {"comparison": compare(results, others, name)}, other)
+    else:
+        show_against(against, task, results, summary, jobs=jobs)
 
 
-def decode_other(
-    against: str, task: Task, results: Sequence[Decoded], *, jobs: int
-) -> list[Decoded]:
-    """What another model, or a file of hypotheses, makes of the same utterances."""
-    from streamasr.app.comparison import read_hypotheses
+def decode_watched(task: Task, utterances: Sequence[Utterance], *, jobs: int) -> list[Decoded]:
+    """Decode, and show the progress on a terminal."""
     from streamasr.app.evaluate import decode_all
+
+    line = LiveLine(sys.stderr)
+    results = []
+    for result in decode_all(task, utterances, jobs=jobs):
+        results.append(result)
+        line.show(f"{len(results)}/{len(utterances)}  {result.hypothesis}")
+    line.clear()
+    return results
+
+
+def show_against(
+    against: str, task: Task, results: Sequence[Decoded], summary: dict[str, Any], *, jobs: int
+) -> None:
+    """Print what another model, or a file of hypotheses, made of the same utterances."""
+    from streamasr.app.comparison import compare, read_hypotheses
+    from streamasr.app.evaluate import summarise
     from streamasr.edge import bundle
 
-    if Path(against).is_file():
-        return read_hypotheses(Path(against), results)
-    other = replace(task, model=bundle.find(against))
-    utterances = [r.utterance for r in results]
-    return list(watched(decode_all(other, utterances, jobs=jobs), len(utterances)))
-
-
-def watched(results: Iterable[Decoded], total: int) -> Iterator[Decoded]:
-    """Show the progress on a terminal."""
-    line = LiveLine(sys.stderr)
-    for number, result in enumerate(results, start=1):
-        line.show(f"{number}/{total}  {result.hypothesis}")
-        yield result
-    line.clear()
+    file = Path(against)
+    if file.is_file():
+        others = read_hypotheses(file, results)
+        other = summarise(others, file.name) | {"rtf": None}
+    else:
+        task = replace(task, model=bundle.find(against))
+        others = decode_watched(task, [r.utterance for r in results], jobs=jobs)
+        other = summarise(others, file.name)
+    show(summary | {"comparison": compare(results, others, file.name)}, other)
 
 
 def show(summary: dict[str, Any], *others: dict[str, Any]) -> None:

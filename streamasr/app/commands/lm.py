@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from streamasr.app.live import LiveLine
+from streamasr.app.options import CorpusArgument, LimitOption, SplitOption
 from streamasr.errors import UsageError
 
 if TYPE_CHECKING:
-    from streamasr.app.lm.build import Part
+    from streamasr.app.lm.build import LanguageReport, Part
 
 
 def build(
@@ -39,24 +41,20 @@ def build(
         int, typer.Option("--words", min=1, help="The most frequent words that are known.")
     ] = 60_000,
     spelled: Annotated[
-        int,
-        typer.Option("--spelled", min=0, help="So many sentences of spelling, numbers and dates."),
+        int, typer.Option("--spelled", min=0, help="Add sentences of spelling, numbers, dates.")
     ] = 0,
     joined: Annotated[
-        float,
-        typer.Option("--joined", min=0, max=1, help="Share of sentences that run on."),
+        float, typer.Option("--joined", min=0, max=1, help="Share of sentences that run on.")
     ] = 0.0,
     least: Annotated[
         int, typer.Option("--least", min=1, help="Trigrams seen fewer times are not learnt.")
     ] = 1,
     size_mb: Annotated[
-        float | None,
-        typer.Option("--size-mb", min=0.01, help="Prune to this size; builds several times."),
+        float | None, typer.Option("--size-mb", min=0.01, help="Prune to this size, by trying.")
     ] = None,
     threshold: Annotated[
-        float | None,
-        typer.Option("--threshold", min=0, help="Prune n-grams of less gain.  [2e-7]"),
-    ] = None,
+        float, typer.Option("--threshold", min=0, help="Prune n-grams of less gain.")
+    ] = 2e-7,
 ) -> None:
     """Make a language model of text: a trigram and the pronunciations of its words.
 
@@ -69,20 +67,19 @@ def build(
     from streamasr.app.lm.build import LanguageOptions, learn_language
     from streamasr.app.lm.sized import write_sized
 
-    if size_mb is not None and threshold is not None:
-        raise UsageError("--size-mb and --threshold exclude each other", remedy="give one")
-    for file in [*texts, *([held_out] if held_out else [])]:
-        if not file.is_file():
-            raise UsageError(f"no such file: {file}")
     options = LanguageOptions(words=words, spelled=spelled, joined=joined, least=least)
-    sentences = held_out.read_text(encoding="utf-8").splitlines() if held_out else []
     parts = [read_part(text) for text in mix or ()]
+    sentences = held_out.read_text(encoding="utf-8").splitlines() if held_out else []
     language = learn_language(texts, mixed=parts, held_out=sentences, options=options)
-    threshold = options.threshold if threshold is None else threshold
     if size_mb is None:
         report = language.write(out, threshold)
     else:
         report = write_sized(language, out, size_mb=size_mb, threshold=threshold)
+    show_build(out, report)
+
+
+def show_build(out: Path, report: LanguageReport) -> None:
+    """Print what came out of a build."""
     sizes = " + ".join(f"{size:,}" for size in report.sizes)
     print(f"{out}: {report.words:,} words, {sizes} n-grams, {report.bytes / 1e6:.1f} MB")
     print(f"{report.sentences:,} sentences learnt, {report.left_out:,} near held-out ones left out")
@@ -105,9 +102,6 @@ def read_part(text: str) -> Part:
         share = 0.0
     if not files or not share:
         raise UsageError(f"--mix {text!r} is not TEXT,...:WEIGHT", remedy="as in a.txt,b.txt:0.1")
-    for file in files:
-        if not file.is_file():
-            raise UsageError(f"no such file: {file}")
     return Part(files, share)
 
 
@@ -135,15 +129,9 @@ def add(
 
 def tune(
     model: Annotated[Path, typer.Argument(metavar="BUNDLE", help="The model folder.")],
-    folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="A folder with manifest.tsv and its audio.")
-    ],
-    split: Annotated[
-        str | None, typer.Option("--split", help="Only the utterances of this split.")
-    ] = None,
-    limit: Annotated[
-        int | None, typer.Option("--limit", min=1, help="Only so many, evenly spread.")
-    ] = None,
+    folder: CorpusArgument,
+    split: SplitOption = None,
+    limit: LimitOption = None,
 ) -> None:
     """Choose the scales of a model's graph decoder and calibrate its confidences.
 
@@ -154,21 +142,17 @@ def tune(
     Example:
       streamasr lm tune models/mine data/librispeech_train_clean_5 --split dev
     """
-    from streamasr.app.live import LiveLine
     from streamasr.app.lm.attach import read_facts, write_facts
-    from streamasr.app.lm.tune import tune as choose
-    from streamasr.app.manifest import read_manifest, thin_out
+    from streamasr.app.lm.tune import tune as tune_scales
+    from streamasr.app.manifest import choose, read_manifest
     from streamasr.app.mixing import read_clip
     from streamasr.edge.engines import open_engine
 
-    utterances = [u for u in read_manifest(folder) if split in (None, u.split)]
-    utterances = thin_out(utterances, limit)
-    if not utterances:
-        raise UsageError(f"nothing to tune on in {folder}", remedy="check --split")
+    utterances = choose(read_manifest(folder), split=split, limit=limit)
     engine = open_engine(model, device="cpu", kind="onnx", capacity=16, decoder="graph")
     line = LiveLine(sys.stderr)
     clips = (read_clip(u.path) for u in utterances)
-    report = choose(engine, [u.text for u in utterances], clips, note=line.show)
+    report = tune_scales(engine, [u.text for u in utterances], clips, note=line.show)
     line.clear()
     info = read_facts(model)
     info["graph"] |= report.tables()

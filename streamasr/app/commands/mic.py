@@ -8,17 +8,7 @@ from typing import Annotated
 
 import typer
 
-from streamasr.app.options import (
-    DecoderChoice,
-    DecoderOption,
-    Device,
-    DeviceOption,
-    HotwordsOption,
-    ModelOption,
-    ThreadsOption,
-    open_model,
-    read_hotwords,
-)
+from streamasr.app import options
 
 
 class MicFormat(StrEnum):
@@ -48,11 +38,11 @@ def mic(
     format: Annotated[
         MicFormat, typer.Option("--format", "-f", help="Lines of text, or events as JSON.")
     ] = MicFormat.TEXT,
-    model: ModelOption = None,
-    decoder: DecoderOption = DecoderChoice.AUTO,
-    hotwords: HotwordsOption = None,
-    device: DeviceOption = Device.AUTO,
-    threads: ThreadsOption = 1,
+    model: options.ModelOption = None,
+    decoder: options.DecoderOption = options.DecoderChoice.AUTO,
+    hotwords: options.HotwordsOption = None,
+    device: options.DeviceOption = options.Device.AUTO,
+    threads: options.ThreadsOption = 1,
 ) -> None:
     """Print what is said into a microphone, until Ctrl-C.
 
@@ -71,8 +61,8 @@ def mic(
     from streamasr.edge.microphone import Microphone
     from streamasr.edge.portaudio import libraries_apart
 
-    engine = open_model(model, device=device, threads=threads, decoder=decoder)
-    hot = read_hotwords(hotwords, engine)
+    engine = options.open_model(model, device=device, threads=threads, decoder=decoder)
+    hot = options.read_hotwords(hotwords, engine)
     with (
         libraries_apart() as err,
         Microphone(input) as microphone,

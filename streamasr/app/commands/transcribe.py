@@ -7,18 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from streamasr.app import options
 from streamasr.app.formats import Format
-from streamasr.app.options import (
-    DecoderChoice,
-    DecoderOption,
-    Device,
-    DeviceOption,
-    HotwordsOption,
-    ModelOption,
-    ThreadsOption,
-    open_model,
-    read_hotwords,
-)
 from streamasr.errors import UsageError
 
 if TYPE_CHECKING:
@@ -50,11 +40,11 @@ def transcribe(
     channels: Annotated[
         int | None, typer.Option("--channels", help="Channels of raw audio; 1 by default.")
     ] = None,
-    model: ModelOption = None,
-    decoder: DecoderOption = DecoderChoice.AUTO,
-    hotwords: HotwordsOption = None,
-    device: DeviceOption = Device.AUTO,
-    threads: ThreadsOption = 1,
+    model: options.ModelOption = None,
+    decoder: options.DecoderOption = options.DecoderChoice.AUTO,
+    hotwords: options.HotwordsOption = None,
+    device: options.DeviceOption = options.Device.AUTO,
+    threads: options.ThreadsOption = 1,
 ) -> None:
     """Turn audio files into text.
 
@@ -75,11 +65,11 @@ def transcribe(
 
     raw = raw_format(rate, encoding, channels)
     check_names(files, format, output_dir)
-    engine = open_model(model, device=device, threads=threads, decoder=decoder)
-    hot = read_hotwords(hotwords, engine)
-    options = StreamOptions(hotwords=hot)
+    engine = options.open_model(model, device=device, threads=threads, decoder=decoder)
+    hot = options.read_hotwords(hotwords, engine)
+    how = StreamOptions(hotwords=hot)
     job = Job(
-        engine, format, standard_display(), output_dir, realtime=realtime, raw=raw, options=options
+        engine, format, standard_display(), output_dir, realtime=realtime, raw=raw, options=how
     )
     if not job.run(files):
         raise typer.Exit(1)

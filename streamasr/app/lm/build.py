@@ -22,7 +22,7 @@ from streamasr.app.lm.spelling import cached_speller
 from streamasr.edge.lm.arpa import write_arpa
 from streamasr.edge.lm.lexicon import Lexicon, read_cmudict, write_lexicon
 from streamasr.edge.lm.ngram import SPECIAL, NGram, perplexity
-from streamasr.errors import ConfigError
+from streamasr.errors import ConfigError, UsageError
 
 ARPA_FILE = "lm.arpa.xz"
 LEXICON_FILE = "lexicon.txt.xz"
@@ -146,7 +146,7 @@ def learn_language(
     dictionary: Path | None = None,
     options: LanguageOptions | None = None,
 ) -> Language:
-    """Learn from ``texts``; raises ConfigError without usable text.
+    """Learn from ``texts``; raises ConfigError without usable text, UsageError without a file.
 
     The model of ``texts`` is mixed with one of each of the ``mixed`` parts, and gets the
     weight that they leave. What lies near a ``held_out`` sentence in a text is not learnt,
@@ -154,6 +154,9 @@ def learn_language(
     """
     options = options or LanguageOptions()
     held = list(held_out)
+    for file in [*texts, *(file for part in mixed for file in part.texts)]:
+        if not file.is_file():  # before minutes are spent on the others
+            raise UsageError(f"no such file: {file}")
     weights = [1 - sum(part.weight for part in mixed), *(part.weight for part in mixed)]
     if weights[0] <= 0:
         raise ConfigError("the weights of mixed parts must leave some for the main texts")
