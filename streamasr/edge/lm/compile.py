@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import sys
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -33,7 +32,8 @@ log = logging.getLogger(__name__)
 
 FORMAT = 1
 """Counted up when the compiler or the file of the graph changes."""
-NOTE = "streamasr: compiling the language model, once ..."
+S_PER_MB = 2.4
+"""Seconds that a megabyte of compressed ARPA takes, on one core of a server."""
 
 
 def load_graph(bundle: Bundle, cache: Path | None = None) -> GraphModel:
@@ -104,8 +104,11 @@ def open_graph(folder: Path, checksums: Mapping[str, str], cache: Path) -> Searc
             return map_graph(file)
         except BundleError as error:
             log.warning("%s; compiling it again", error)
-    if sys.stderr.isatty():
-        print(NOTE, file=sys.stderr, flush=True)
+    log.warning(
+        "compiling the language model of %s, which is done once and takes some %.0f s",
+        folder.name,
+        max(1.0, S_PER_MB * (folder / ARPA_FILE).stat().st_size / 1e6),
+    )
     graph = compile_graph(folder / ARPA_FILE, folder / LEXICON_FILE)
     try:
         cache.mkdir(parents=True, exist_ok=True)

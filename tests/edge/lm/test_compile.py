@@ -30,7 +30,7 @@ def edit(folder: Path, **changes: Any) -> None:
 
 
 def test_a_graph_is_compiled_once_and_mapped_from_then_on(
-    graph_bundle: Path, tmp_path: Path
+    graph_bundle: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     loaded = bundle.load(graph_bundle)
     assert loaded.has_language_model
@@ -42,6 +42,8 @@ def test_a_graph_is_compiled_once_and_mapped_from_then_on(
     made = file.stat().st_mtime_ns
     load_graph(loaded, tmp_path / "cache")
     assert file.stat().st_mtime_ns == made
+    (told,) = caplog.messages
+    assert told.startswith("compiling the language model of with-lm, which is done once")
 
 
 def test_a_damaged_file_in_the_cache_is_made_again(
