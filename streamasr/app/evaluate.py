@@ -32,6 +32,7 @@ from streamasr.core.options import DecoderName, StreamOptions
 from streamasr.core.recognizer import Recognizer
 from streamasr.edge.bundle import FACTS_FILE, load
 from streamasr.edge.engines import open_engine
+from streamasr.edge.lm.compile import load_graph
 from streamasr.errors import MissingExtra, UsageError
 
 Floats = NDArray[np.float32]
@@ -119,6 +120,8 @@ def decode(
 
 def decode_all(task: Task, utterances: Sequence[Utterance], *, jobs: int = 1) -> Iterator[Decoded]:
     """Decode in order; ``jobs`` processes share the work."""
+    if jobs > 1 and task.decoder_used == "graph":
+        load_graph(load(task.model))  # compiled here, or else by each of them
     shares = [list(utterances[i::jobs]) for i in range(jobs)]
     if jobs == 1:
         yield from _decode_share(task, shares[0])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import mmap
+import os
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -68,7 +69,7 @@ def _firsts(origins: NDArray[np.int32], count: int) -> NDArray[np.uint32]:
 
 
 def write_graph(graph: SearchGraph, file: Path) -> None:
-    """Write a graph beside ``file`` and rename it."""
+    """Write a graph beside ``file`` and rename it; two processes may do so at a time."""
     arrays = {
         item.name: np.ascontiguousarray(value)
         for item in fields(graph)
@@ -82,7 +83,7 @@ def write_graph(graph: SearchGraph, file: Path) -> None:
     header = {"magic": MAGIC, "start": graph.start, "size": size, "arrays": rows}
     line = json.dumps(header).encode()
     line += b" " * (-(len(line) + 1) % ALIGNMENT) + b"\n"
-    partial = file.with_name(file.name + ".partial")
+    partial = file.with_name(f"{file.name}.{os.getpid()}.partial")
     with partial.open("wb") as out:
         out.write(line)
         for array in arrays.values():
