@@ -53,7 +53,7 @@ $(VENV)/bin/python:
 	@$(PYTHON) -m venv $(VENV) || \
 	  { echo "no venv module: apt-get install python3-venv"; exit 1; }
 
-$(VENV)/.runtime: pyproject.toml | $(VENV)/bin/python
+$(VENV)/.runtime: pyproject.toml hatch_build.py streamasr/core/search.c | $(VENV)/bin/python
 	$(PIP) -e .
 	@touch $@
 

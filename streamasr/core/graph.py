@@ -128,7 +128,7 @@ def _no_lexicon(words: Sequence[str]) -> Mapping[str, Sequence[tuple[str, ...]]]
     return {}
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class GraphModel:
     """What all graph decoders of one model share."""
 

@@ -14,21 +14,19 @@ nobody waits for it once the utterance is declared over.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
 from streamasr.core.decoder import DecodedWord
-from streamasr.core.graph import Floats, GraphModel
-from streamasr.core.graphsearch import GraphSearch
+from streamasr.core.graph import GraphModel
+from streamasr.core.heard import Heard
 from streamasr.core.hotwords import HotWords
 from streamasr.core.model import Emissions
-from streamasr.core.phones import ENTER, PHONES, SILENCE, START_WORD, STAY
-from streamasr.core.readings import Path, Reading, best_readings
+from streamasr.core.pathsearch import Span, path_search, word_spans
+from streamasr.core.phones import ENTER, PHONES, STAY
+from streamasr.core.readings import Path, Reading
 from streamasr.core.rescore import choose
-
-Span = tuple[int, int]
 
 EARLY = 5
 """Emissions of silence after which an utterance may be about to end."""
@@ -40,13 +38,11 @@ class GraphDecoder:
     def __init__(self, model: GraphModel, hot: HotWords | None = None) -> None:
         self._model = model
         self._hot = hot
-        self._search = GraphSearch(model, hot)
-        self._path = Path()
-        self._phones: list[Floats] = []
-        self._units: list[NDArray[np.float16]] = []
+        self._search = path_search(model, hot)
+        self._heard = Heard()
         self._shown: tuple[int, ...] = ()
-        self._is_finished = False
         self._early: Path | None = None  # chosen in the silence that goes on
+        self._chosen: Path | None = None  # set by finish
         self.text = ""
         self.quiet = 0
 
@@ -55,48 +51,40 @@ class GraphDecoder:
         assert phones is not None, "a graph is only loaded for a model with a phone head"
         if not len(phones):
             return False
-        self._phones.append(phones)
-        self._units.append(emissions.units.astype(np.float16))
-        before = len(self._path.labels)
-        for number, row in enumerate(self._model.scores(phones), start=before + 1):
-            if self._search.push(row[None]):
-                self._path.forget()
-            self._path.follow(self._search.frames, self._search.best())
-            self.quiet = silence_run(self._path.labels)
-            if self.quiet == EARLY and any(self._path.outputs):
-                self._early = self._choose(number)
+        self._heard.push(emissions)
+        search = self._search
+        for row in phones:
+            self.quiet = search.push(row)
+            if self.quiet == EARLY and search.words(search.emissions):
+                self._early = self._choose()
         return self._show()
 
     def finish(self) -> None:
         """Take the best reading by both heads of those that may end here."""
-        self._is_finished = True
-        if not self._phones:
-            return
+        emissions = self._search.emissions
         chosen = len(self._early.labels) if self._early is not None else 0
-        silent = len(self._path.labels) - chosen
+        silent = emissions - chosen
         if self._early is not None and self.quiet == EARLY + silent:
-            self._path = self._early.copy()
-            self._path.rest(silent)
-        else:
-            self._path = self._choose(len(self._path.labels)) or self._path
-        self._show()
+            self._chosen = self._early.copy()
+            self._chosen.rest(silent)
+        elif emissions:
+            self._chosen = self._choose() or self._search.path()
+        if self._chosen is not None:
+            self._tell(self._chosen.words)
 
-    def _choose(self, emissions: int) -> Path | None:
-        """The best reading of the first ``emissions``, which are all that were searched."""
-        units = np.concatenate(self._units)[:emissions].astype(np.float32)
+    def _choose(self) -> Path | None:
+        """The best reading of what was searched."""
+        units = self._heard.units(self._search.emissions)
         return choose(self._model, self.readings(), units, self._word)
 
     def readings(self) -> list[Reading]:
         """The best readings that may end here, cheapest first."""
-        options = self._model.options
-        return list(
-            best_readings(
-                self._search.frames,
-                *self._search.endings(),
-                within=options.lattice_beam,
-                most=options.candidates,
-            )
-        )
+        return self._search.readings()
+
+    @property
+    def memory_bytes(self) -> int:
+        """What the search and the emissions of the open utterance take."""
+        return self._search.memory_bytes + self._heard.memory_bytes
 
     def words(self) -> tuple[DecodedWord, ...]:
         """The words of the text, with times corrected for the delay of the phone head."""
@@ -116,10 +104,11 @@ class GraphDecoder:
         over them, and that of its worst phone."""
         if not self._shown:
             return
-        heard = np.concatenate(self._phones)
-        for output, span in zip(self._shown, word_spans(self._path.labels), strict=False):
-            path = np.asarray(self._path.labels[slice(*span)]) - STAY
-            posteriors = heard[np.arange(*span), path % len(PHONES)]
+        heard = self._heard.phones()
+        labels = (self._chosen or self._search.path()).labels
+        for output, span in zip(self._shown, word_spans(labels), strict=False):
+            path = np.asarray(labels[slice(*span)]) - STAY
+            posteriors = heard[np.arange(*span), path % len(PHONES)].astype(np.float64)
             phones = np.cumsum(path >= ENTER - STAY) - 1
             means = np.bincount(phones, posteriors) / np.bincount(phones)
             yield output, span, float(posteriors.mean()), float(means.min())
@@ -130,45 +119,16 @@ class GraphDecoder:
         return self._model.graph.word(output)
 
     def _show(self) -> bool:
-        """Bring the text up to date; says whether it grew."""
-        outputs, spans = self._path.words, word_spans(self._path.labels)
-        settled = len(self._path.labels) if self._is_finished else self._settled()
-        stable = sum(end <= settled for _, end in spans[: len(outputs)])
-        shown = outputs[:stable]
-        if shown == self._shown:
+        """Show the words that are settled, where that is more than before."""
+        options, search = self._model.options, self._search
+        agreed = search.agreed(options.doubt, options.patience)
+        settled = max(agreed, search.emissions - options.patience)
+        words = search.words(min(search.emissions - options.settle, settled))
+        if len(words) <= len(self._shown):
             return False
-        grew = len(shown) > len(self._shown)
-        if grew or self._is_finished:
-            self._shown = shown
-            self.text = " ".join(self._word(output) for output in shown)
-        return grew
+        self._tell(words)
+        return True
 
-    def _settled(self) -> int:
-        """Emissions from the first in which words may be shown."""
-        options, heard = self._model.options, len(self._path.labels)
-        agreed = self._search.agreed(options.doubt, options.patience)
-        return min(heard - options.settle, max(agreed, heard - options.patience))
-
-
-def word_spans(labels: Sequence[int]) -> list[Span]:
-    """First and past-last emission of each word of a path's labels."""
-    spans: list[Span] = []
-    begun = -1
-    for at, label in enumerate(labels):
-        is_start = label >= START_WORD
-        if (is_start or label == ENTER + SILENCE) and begun >= 0:
-            spans.append((begun, at))
-            begun = -1
-        if is_start:
-            begun = at
-    if begun >= 0:
-        spans.append((begun, len(labels)))
-    return spans
-
-
-def silence_run(labels: Sequence[int]) -> int:
-    """Emissions of silence that end a path's labels."""
-    for run, label in enumerate(reversed(labels)):
-        if label not in (STAY + SILENCE, ENTER + SILENCE):
-            return run
-    return len(labels)
+    def _tell(self, words: tuple[int, ...]) -> None:
+        self._shown = words
+        self.text = " ".join(self._word(output) for output in words)

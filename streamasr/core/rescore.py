@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from streamasr.core import nativesearch
 from streamasr.core.graph import Floats, GraphModel
 from streamasr.core.readings import Path, Reading
 from streamasr.core.units import BLANK
@@ -48,10 +49,14 @@ def unit_log_probs(
         return []
     word = word or model.graph.word
     targets, spellable = [], []
+    spelling: dict[int, Sequence[int]] = {}
     for reading in readings:
-        spelt = [model.speller.spell(word(output)) for output in reading.path.words]
-        if all(spelt):
-            targets.append([unit for word in spelt for unit in word])
+        outputs = reading.path.words
+        for output in outputs:
+            if output not in spelling:
+                spelling[output] = model.speller.spell(word(output))
+        if all(spelling[output] for output in outputs):
+            targets.append([unit for output in outputs for unit in spelling[output]])
             spellable.append(reading)
     if not spellable:
         return []
@@ -67,6 +72,15 @@ def ctc_log_probs(
     Probabilities are scaled to a largest of one at each emission, so none vanishes that
     could still matter.
     """
+    if nativesearch.is_available():
+        return nativesearch.ctc_log_probs(log_probs, targets)
+    return plain_ctc_log_probs(log_probs, targets)
+
+
+def plain_ctc_log_probs(
+    log_probs: NDArray[np.float32], targets: Sequence[Sequence[int]]
+) -> NDArray[np.float64]:
+    """The same in numpy."""
     probs = np.exp(np.maximum(log_probs, FAINTEST).astype(np.float64))
     ends = np.array([2 * len(target) for target in targets])
     states = np.full((len(targets), int(ends.max()) + 1), BLANK)

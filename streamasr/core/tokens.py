@@ -91,6 +91,12 @@ class Frame:
     steps: Steps
     rivals: Rivals
 
+    @property
+    def memory_bytes(self) -> int:
+        ways = (self.steps, self.rivals.steps)
+        steps = sum(way.origins.nbytes + way.labels.nbytes + way.outputs.nbytes for way in ways)
+        return steps + self.rivals.winners.nbytes + self.rivals.deltas.nbytes
+
 
 def compete(tokens: Tokens, margin: float) -> tuple[Tokens, NDArray[np.int32], Tokens]:
     """The cheapest token of each state, in the order of states; and of those that

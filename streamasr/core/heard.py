@@ -1,0 +1,65 @@
+"""What both heads said of an open utterance, kept small until its last choice is made.
+
+The sub-word head spreads a little probability over all of its units. What lies below
+`FAINT` decides nothing, so only the rest is kept: about fifty of 256 units an emission.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamasr.core.graph import Floats
+from streamasr.core.model import Emissions
+
+FAINT = -14.0
+"""Log-probabilities of units below this are forgotten,"""
+FORGOTTEN = -16.0
+"""and taken for this afterwards."""
+
+
+class Heard:
+    """The emissions of one utterance, in order."""
+
+    def __init__(self) -> None:
+        self.emissions = 0
+        self._phones = bytearray()  # float16 [emissions, phones]
+        self._width = 0  # phones
+        self._units = 0  # units of the sub-word head
+        self._counts: list[int] = []  # units kept of each emission
+        self._kept = bytearray()  # their numbers: uint8, or uint16 where there are more
+        self._values = bytearray()  # float16
+
+    def push(self, emissions: Emissions) -> None:
+        """Take the answer to a step; it must have phones."""
+        units, phones = emissions
+        assert phones is not None, "a graph is only loaded for a model with a phone head"
+        self.emissions += len(phones)
+        self._width, self._units = phones.shape[1], units.shape[1]
+        self._phones += phones.astype(np.float16).tobytes()
+        near = units > FAINT
+        self._counts += near.sum(axis=1).tolist()
+        self._kept += near.nonzero()[1].astype(self._kind).tobytes()
+        self._values += units[near].astype(np.float16).tobytes()
+
+    @property
+    def _kind(self) -> type[np.unsignedinteger]:
+        return np.uint8 if self._units <= 256 else np.uint16
+
+    def phones(self) -> NDArray[np.float16]:
+        """Log-probabilities [emissions, phones]."""
+        return np.frombuffer(self._phones, np.float16).reshape(self.emissions, self._width)
+
+    def units(self, emissions: int) -> Floats:
+        """Log-probabilities [emissions, units] of the first so many."""
+        counts = self._counts[:emissions]
+        kept = sum(counts)
+        units = np.full((emissions, self._units), FORGOTTEN, np.float32)
+        numbers = np.frombuffer(self._kept, self._kind, kept)
+        values = np.frombuffer(self._values, np.float16, kept)
+        units[np.repeat(np.arange(emissions), counts), numbers] = values
+        return units
+
+    @property
+    def memory_bytes(self) -> int:
+        return len(self._phones) + len(self._kept) + len(self._values) + 8 * len(self._counts)

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from streamasr.core.heard import FAINT, FORGOTTEN, Heard
+from streamasr.core.model import Emissions
+
+
+@pytest.mark.parametrize("width", [200, 300])
+def test_what_is_likely_comes_back_and_the_rest_is_faint(width: int) -> None:
+    rng = np.random.default_rng(0)
+    units = rng.uniform(-30, 0, (20, width)).astype(np.float32)
+    phones = rng.uniform(-9, 0, (20, 40)).astype(np.float32)
+    heard = Heard()
+    for at in range(0, 20, 2):
+        heard.push(Emissions(units[at : at + 2], phones[at : at + 2]))
+    assert heard.emissions == 20
+    assert heard.phones() == pytest.approx(phones, abs=0.005)
+    back = heard.units(15)
+    likely = units[:15] > FAINT
+    assert back[likely] == pytest.approx(units[:15][likely], abs=0.005)
+    assert np.all(back[~likely] == FORGOTTEN)
+
+
+def test_nothing_heard() -> None:
+    heard = Heard()
+    assert heard.units(0).shape[0] == 0
+    assert heard.memory_bytes == 0
+
+
+def test_a_peaky_head_takes_little() -> None:
+    heard = Heard()
+    units = np.full((2, 256), -20.0, np.float32)
+    units[:, 0] = -0.01
+    for _ in range(100):
+        heard.push(Emissions(units, np.zeros((2, 40), np.float32)))
+    assert heard.memory_bytes < 200 * 100

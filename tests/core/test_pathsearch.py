@@ -1,0 +1,100 @@
+"""Both searches, the one in numpy and the compiled one, behind one face."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from streamasr.core import nativesearch
+from streamasr.core.graph import GraphModel
+from streamasr.core.hotwords import HotWord, heat
+from streamasr.core.nativesearch import NativeSearch
+from streamasr.core.pathsearch import (
+    PlainSearch,
+    Search,
+    path_search,
+    silence_run,
+    word_spans,
+)
+from streamasr.core.phones import ENTER, PHONE_IDS, SILENCE, START_WORD, STAY
+from tests.graphs import SPOKEN, muddle, phones, toy_model
+
+
+def without_ties(model: GraphModel, seed: int) -> GraphModel:
+    """The round costs of the toy make ways that cost the same to the bit; either may win."""
+    rng = np.random.default_rng(seed)
+    names = ("costs", "end_costs", "shorter_costs")
+    costs = {name: getattr(model.graph, name) for name in names}
+    jittered = {
+        name: values + rng.uniform(0, 0.01, values.shape).astype(np.float32)
+        for name, values in costs.items()
+    }
+    return replace(model, graph=replace(model.graph, **jittered))
+
+
+def pushed(search: Search, rows: np.ndarray) -> list[int]:
+    return [search.push(row) for row in rows]
+
+
+@pytest.mark.parametrize("kind", [PlainSearch, path_search])
+def test_the_best_path_and_what_it_says(kind: type[PlainSearch]) -> None:
+    model = toy_model()
+    search = kind(model)
+    quiet = pushed(search, phones())
+    assert search.emissions == len(quiet) == len(search.path().labels)
+    assert quiet[-1] == silence_run(search.path().labels) == 10
+    said = [model.graph.word(output) for output in search.words(search.emissions)]
+    assert said == ["turn", "on", "the", "light"]
+    assert search.words(8) == search.words(search.emissions)[:2]
+    assert search.readings()[0].path.words == search.words(search.emissions)
+    assert search.memory_bytes > 0
+
+
+def test_hot_words_are_searched_in_numpy() -> None:
+    model = toy_model()
+    hot = heat(model, [HotWord("turn")])
+    assert isinstance(path_search(model, hot), PlainSearch) or not hot.entries.size
+    assert isinstance(path_search(toy_model(max_active=100_000)), PlainSearch)
+
+
+def test_without_the_library_all_is_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nativesearch, "is_available", lambda: False)
+    assert isinstance(path_search(toy_model()), PlainSearch)
+
+
+needs_library = pytest.mark.skipif(
+    not nativesearch.is_available(), reason="not compiled: python hatch_build.py, with a C compiler"
+)
+
+
+@needs_library
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("dials", [{}, {"beam": 30.0, "lattice_beam": 25.0}, {"max_active": 5}])
+def test_both_searches_agree(seed: int, dials: dict[str, float]) -> None:
+    model = without_ties(toy_model(**dials), seed)
+    plain, native = PlainSearch(model), NativeSearch(model)
+    for part in range(4):
+        for row in muddle(SPOKEN, 10 * seed + part):
+            assert native.push(row) == plain.push(row)
+            end = plain.emissions
+            assert native.words(end) == plain.words(end)
+            assert native.agreed(1.0, 15) == plain.agreed(1.0, 15)
+        assert native.path().labels == plain.path().labels
+        ours, theirs = native.readings(), plain.readings()
+        assert [r.path.words for r in ours] == [r.path.words for r in theirs]
+        assert [r.path.labels for r in ours] == [r.path.labels for r in theirs]
+        assert [r.cost for r in ours] == pytest.approx([r.cost for r in theirs])
+
+
+def test_word_spans_end_at_the_next_word_or_a_pause() -> None:
+    t, n = PHONE_IDS["T"], PHONE_IDS["N"]
+    labels = [
+        ENTER + SILENCE, STAY + SILENCE, START_WORD + t, STAY + t, ENTER + n,
+        START_WORD + n, ENTER + SILENCE, ENTER + SILENCE, START_WORD + t,
+    ]  # fmt: skip
+    assert word_spans(labels) == [(2, 5), (5, 6), (8, 9)]
+    assert word_spans([]) == []
+    assert silence_run(labels) == 0
+    assert silence_run(labels[:2]) == silence_run(labels[:-1]) == 2
