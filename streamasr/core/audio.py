@@ -141,6 +141,25 @@ class PcmDecoder:
             )
 
 
+class ChannelSplitter:
+    """Interleaved channels to the bytes of each."""
+
+    def __init__(self, encoding: str, channels: int) -> None:
+        """Raises AudioFormatError for an unknown encoding or a wrong channel count."""
+        frame_bytes = PcmDecoder(encoding, channels).frame_bytes
+        self._shape = (channels, frame_bytes // channels)
+        self._rest = b""  # an incomplete frame
+
+    def accept(self, data: bytes) -> list[bytes]:
+        """Take any number of bytes: the bytes of complete frames, for each channel."""
+        data = self._rest + data
+        channels, width = self._shape
+        whole = len(data) - len(data) % (channels * width)
+        self._rest = data[whole:]
+        frames = np.frombuffer(data[:whole], np.uint8).reshape(-1, channels, width)
+        return [frames[:, channel].tobytes() for channel in range(channels)]
+
+
 class Resampler:
     """Any rate of 8 to 192 kHz to 16 kHz, piecewise; nothing at all at 16 kHz.
 

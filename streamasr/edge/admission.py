@@ -16,27 +16,19 @@ import hmac
 import logging
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 from urllib.parse import parse_qs, urlsplit
 
+from streamasr.core.dialects import Refusal
 from streamasr.edge.settings import Settings, is_loopback
 from streamasr.errors import ConfigError
 
 log = logging.getLogger(__name__)
 
+SCHEMES = ("bearer", "token")
+KEY_PROTOCOL = "openai-insecure-api-key."
 _HASHED = re.compile(r"sha256:([0-9a-fA-F]{64})")
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """An answer of the door, sent as HTTP before the websocket opens."""
-
-    status: int
-    code: str
-    message: str
-    remedy: str
 
 
 class Tokens:
@@ -111,7 +103,7 @@ class Admission:
                 f"pages of {origin[:100]} may not connect",
                 "add the origin to server.origins",
             )
-        if self._tokens is not None and not self._tokens.accept(_token(headers, query)):
+        if self._tokens is not None and not self._tokens.accept(token_of(headers, query)):
             return Refusal(
                 401,
                 "token",
@@ -134,8 +126,19 @@ class Admission:
         return not self._is_local and page.netloc == host.lower()
 
 
-def _token(headers: Mapping[str, str], query: str) -> str:
+def token_of(headers: Mapping[str, str], query: str) -> str:
+    """The token of a request, from the first place where some protocol puts it.
+
+    ``Authorization: Bearer T`` or ``Token T``, ``?token=T``, and for browsers, which cannot
+    set headers, the subprotocols ``token, T``, ``bearer, T`` or ``openai-insecure-api-key.T``.
+    """
     scheme, _, token = headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer":
+    if scheme.lower() in SCHEMES:
         return token.strip()
-    return parse_qs(query).get("token", [""])[0]
+    if found := parse_qs(query).get("token"):
+        return found[0]
+    offered = [item.strip() for item in headers.get("sec-websocket-protocol", "").split(",")]
+    if len(offered) > 1 and offered[0].lower() in SCHEMES:
+        return offered[1]
+    keys = [item.removeprefix(KEY_PROTOCOL) for item in offered if item.startswith(KEY_PROTOCOL)]
+    return keys[0] if keys else ""

@@ -115,7 +115,7 @@ class Client:
     async def __aiter__(self) -> AsyncIterator[Event]:
         """Yield the events until the session ends; raises what ended it out of order."""
         while True:
-            message = await self._events.get()
+            message, _ = await self._events.get()
             match message:
                 case SpeechStarted() | Partial() | Final() | SpeechEnded() | Gap():
                     yield message

@@ -66,6 +66,8 @@ class Delivery:
     events: list[Event] = field(default_factory=list)
     flushed: list[object] = field(default_factory=list)
     """Keys of the flushes that are done."""
+    marked: list[tuple[object, int]] = field(default_factory=list)
+    """Keys of the marks that are reached, and the position of each in samples."""
     finished: bool = False
     """Everything is decoded and told; the lane is over."""
     error: Exception | None = None
@@ -81,11 +83,26 @@ class _FlushMark:
 
 
 @dataclass(slots=True)
+class _PlainMark:
+    key: object
+    position: int = 0
+    """Samples received before it; set by the thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Clear:
+    """Forget what is not decoded."""
+
+
+@dataclass(slots=True)
 class _Finish:
     """In the inbox: no more audio. As a mark of the stream: everything is decoded."""
 
     fault: AudioFormatError | None = None
     """The audio stopped inside a frame; told after the last final."""
+
+
+_Control = _FlushMark | _PlainMark | _Clear | _Finish
 
 
 class Lane:
@@ -112,7 +129,7 @@ class Lane:
         self._wake = wake
         self._door = door
         self._options = options
-        self._inbox: deque[bytes | _FlushMark | _Finish] = deque()
+        self._inbox: deque[bytes | _Control] = deque()
         self._stream: Stream | None = None
         self._offset = 0  # of the first message of the inbox, how much was taken
 
@@ -132,6 +149,14 @@ class Lane:
         """End the open utterance; ``key`` comes back as a mark once that is decoded."""
         self._put(_FlushMark(key))
 
+    def mark(self, key: object) -> None:
+        """Have ``key`` delivered once all before it is decoded, but for what may be silence."""
+        self._put(_PlainMark(key))
+
+    def clear(self) -> None:
+        """Forget all audio that is not decoded, and the open utterance."""
+        self._put(_Clear())
+
     def finish(self) -> None:
         """No more audio: decode everything, deliver ``finished``, free the slot."""
         self._put(_Finish())
@@ -149,7 +174,7 @@ class Lane:
             self.wants_room = False  # the thread was faster than we
         return not self.wants_room
 
-    def _put(self, item: bytes | _FlushMark | _Finish, size: int = 0) -> None:
+    def _put(self, item: bytes | _Control, size: int = 0) -> None:
         self.added += size + ITEM_BYTES
         self._inbox.append(item)
         self._wake(self)
@@ -167,32 +192,42 @@ class Lane:
         for _ in range(SLICES_PER_TURN):
             if work is not None or not self._inbox:
                 break
-            self._take_in(self._stream)
+            is_control = self._take_in(self._stream)
             work = self._stream.take()
+            if is_control:
+                break  # what it caused is told before anything that follows it
         self.statistics.position = self._stream.position
         lag_ms = self._lag_samples(self._stream) / MS
         self.statistics.worst_lag_ms = max(self.statistics.worst_lag_ms, lag_ms)
         return work
 
-    def _take_in(self, stream: Stream) -> None:
-        """Take a slice of audio, or one control, from the inbox."""
+    def _take_in(self, stream: Stream) -> bool:
+        """Take a slice of audio, or one control, from the inbox; says which."""
         item = self._inbox[0]
         if isinstance(item, bytes):
             stream.accept(self._door.accept(self._slice()))
-            return
+            return False
         self._inbox.popleft()
         self.taken += ITEM_BYTES
-        if isinstance(item, _FlushMark):
-            stream.accept(self._door.flush())
-            stream.flush()
-        else:
-            try:
-                rest = self._door.finish()
-            except AudioFormatError as fault:
-                item.fault, rest = fault, self._door.flush()
-            stream.accept(rest)
-            stream.finish()
+        match item:
+            case _FlushMark():
+                stream.accept(self._door.flush())
+                stream.flush()
+            case _PlainMark():
+                item.position = stream.position
+            case _Clear():
+                stream.accept(self._door.flush())
+                stream.reset()
+                return True
+            case _Finish():
+                try:
+                    rest = self._door.finish()
+                except AudioFormatError as fault:
+                    item.fault, rest = fault, self._door.flush()
+                stream.accept(rest)
+                stream.finish()
         stream.mark(item)
+        return True
 
     def _slice(self) -> bytes:
         """Up to SLICE_BYTES of audio: part of one message, or many small ones."""
@@ -234,6 +269,8 @@ class Lane:
         for mark in marks:
             if isinstance(mark, _FlushMark):
                 delivery.flushed.append(mark.key)
+            elif isinstance(mark, _PlainMark):
+                delivery.marked.append((mark.key, mark.position))
             elif isinstance(mark, _Finish):
                 delivery.finished = True
                 delivery.error = mark.fault

@@ -1,12 +1,13 @@
 """Messages waiting for a reader that may be slow: partials are merged, nothing else is lost.
 
     outbox = Outbox(bound=64)
-    outbox.put(event)                 # never waits
-    message = await outbox.get()      # one reader
+    outbox.put(event)                          # never waits
+    message, channel = await outbox.get()      # one reader
 
 A partial replaces the one that waits directly before it when both belong to one
-utterance: it says the same and more. Everything else is kept. `is_full` tells the owner to
-stop causing events; what is already under way may still exceed the bound.
+utterance of one channel: it says the same and more. Everything else is kept. `is_full`
+tells the owner to stop causing events; what is already under way may still exceed the
+bound.
 """
 
 from __future__ import annotations
@@ -14,16 +15,18 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
+from streamasr.core.dialects import Say, Told
 from streamasr.core.events import Partial
-from streamasr.core.messages import ServerMessage
+
+Outgoing = Told | Say
 
 
 class Outbox:
-    """A queue of server messages with one reader, on one event loop."""
+    """A queue of what is to be told, with one reader, on one event loop."""
 
     def __init__(self, *, bound: int) -> None:
         self._bound = bound
-        self._waiting: deque[ServerMessage] = deque()
+        self._waiting: deque[tuple[Outgoing, int]] = deque()
         self._arrival: asyncio.Future[None] | None = None  # set while the reader sleeps
 
     def __len__(self) -> int:
@@ -33,18 +36,19 @@ class Outbox:
     def is_full(self) -> bool:
         return len(self._waiting) >= self._bound
 
-    def put(self, message: ServerMessage) -> None:
+    def put(self, message: Outgoing, channel: int = 0) -> None:
         if self._waiting and isinstance(message, Partial):
-            last = self._waiting[-1]
-            if isinstance(last, Partial) and last.utterance == message.utterance:
-                self._waiting[-1] = message
+            last, its_channel = self._waiting[-1]
+            is_older = isinstance(last, Partial) and last.utterance == message.utterance
+            if is_older and its_channel == channel:
+                self._waiting[-1] = (message, channel)
                 return
-        self._waiting.append(message)
+        self._waiting.append((message, channel))
         if self._arrival is not None and not self._arrival.done():
             self._arrival.set_result(None)
 
-    async def get(self) -> ServerMessage:
-        """Take the oldest message, waiting for one if there is none."""
+    async def get(self) -> tuple[Outgoing, int]:
+        """Take the oldest message and its channel, waiting for one if there is none."""
         while not self._waiting:
             self._arrival = asyncio.get_running_loop().create_future()
             try:

@@ -11,35 +11,35 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.datastructures import Headers
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route, WebSocketRoute
-from starlette.types import Receive, Scope, Send
+from starlette.responses import JSONResponse
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 
-from streamasr.edge.admission import Admission, Refusal
+from streamasr.core.dialects import Refusal, Refused, native
+from streamasr.edge.admission import Admission
+from streamasr.edge.door import ABORT, Door
+from streamasr.edge.entrances import ENTRANCES
 from streamasr.edge.session import Session
 from streamasr.edge.settings import Settings
 from streamasr.edge.worker import EngineThread
 
+__all__ = ["ABORT", "STREAM_PATH", "Service", "create_app"]
+
 log = logging.getLogger(__name__)
 
-STREAM_PATH = "/v1/stream"
-ABORT = "streamasr.abort"
-"""A scope extension of our websocket protocol class: drops the connection at once."""
-RETRY_AFTER_S = 2
+STREAM_PATH = native.ENTRANCE.path
 
 
 class Service:
     """All sessions of one daemon and the door in front of them."""
 
     def __init__(self, worker: EngineThread, settings: Settings) -> None:
-        self._worker = worker
-        self._settings = settings
+        self.worker = worker
+        self.settings = settings
         self._admission = Admission.from_settings(settings)
         self._sessions: set[Session] = set()
         self._is_draining = False
@@ -52,50 +52,48 @@ class Service:
         return len(self._sessions)
 
     @property
+    def model(self) -> str:
+        """The model's name; empty while it is being loaded."""
+        return self.worker.facts.name if self.worker.facts is not None else ""
+
+    @property
+    def streams(self) -> int:
+        """The most that the open sessions recognise at a time."""
+        return sum(session.streams for session in self._sessions)
+
+    @property
     def room(self) -> int:
         """The most sessions at a time."""
-        return min(self._settings.limits.sessions, self._worker.capacity)
+        return min(self.settings.limits.sessions, self.worker.capacity)
 
     def not_ready(self) -> str:
         """Why nobody can come in now; empty when the daemon is ready."""
         if self._is_draining:
             return "the server is shutting down"
-        if not self._worker.is_ready:
-            return "the model is being loaded" if self._worker.is_alive else "the engine failed"
+        if not self.worker.is_ready:
+            return "the model is being loaded" if self.worker.is_alive else "the engine failed"
         return ""
 
-    def refuse(self, headers: Headers, query: str) -> Refusal | None:
-        """Judge a request for a session: None lets it in."""
-        refusal = self._admission.refuse(headers, query)
-        if refusal is not None:
-            return refusal
-        if reason := self.not_ready():
-            return Refusal(503, "not_ready", reason, "try again later")
-        if self.sessions >= self.room:
-            return Refusal(503, "busy", f"all {self.room} sessions are taken", "try again later")
-        return None
+    def admit(self, headers: Mapping[str, str], query: str) -> None:
+        """Let a request for a session in, or raise Refused."""
+        if (refusal := self._admission.refuse(headers, query)) is not None:
+            raise Refused(refusal)
+        self.check_room(1)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one websocket request, as an ASGI application."""
-        headers = Headers(scope=scope)
-        refusal = self.refuse(headers, scope["query_string"].decode("latin-1"))
-        if refusal is not None:
-            with contextlib.suppress(OSError):
-                await _refusal(refusal)(scope, receive, send)
-            return
-        host, port = scope.get("client") or ("?", 0)
-        session = Session(
-            self._worker,
-            self._settings,
-            receive=receive,
-            send=send,
-            abort=scope["extensions"].get(ABORT, lambda: None),
-            peer=f"{host}:{port}",
-        )
+    def check_room(self, streams: int) -> None:
+        """Raise Refused when there is no room for so many more."""
+        if reason := self.not_ready():
+            raise Refused(Refusal(503, "not_ready", reason, "try again later"))
+        if self.streams + streams > self.room:
+            message = f"all {self.room} sessions are taken"
+            raise Refused(Refusal(503, "busy", message, "try again later"))
+
+    @contextlib.contextmanager
+    def counting(self, session: Session) -> Iterator[None]:
+        """Count a session, and drain it with the others."""
         self._sessions.add(session)
         try:
-            with contextlib.suppress(OSError):  # gone before it began
-                await session.run()
+            yield
         finally:
             self._sessions.discard(session)
             self._changed.set()
@@ -109,7 +107,7 @@ class Service:
         for session in list(self._sessions):
             session.end("drain")
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._settings.limits.drain_s):
+            async with asyncio.timeout(self.settings.limits.drain_s):
                 await self._all_gone()
         self.cut()
         return self._cut
@@ -129,7 +127,7 @@ class Service:
 
     async def healthz(self, request: Request) -> JSONResponse:
         """Whether the process works; restart it if not."""
-        if self._worker.is_alive:
+        if self.worker.is_alive:
             return JSONResponse({"status": "ok"})
         return JSONResponse({"status": "the engine failed"}, 503)
 
@@ -141,28 +139,6 @@ class Service:
             body["reason"] = reason
         return JSONResponse(body, 503 if reason else 200)
 
-    async def explain(self, request: Request) -> Response:
-        """What a websocket would be refused for, which a browser does not tell its pages."""
-        refusal = self.refuse(request.headers, request.url.query)
-        if refusal is not None:
-            return _refusal(refusal)
-        body = {
-            "code": "not_a_websocket",
-            "message": f"{STREAM_PATH} is a websocket",
-            "remedy": "connect with a websocket client",
-        }
-        return JSONResponse(body, 426, {"upgrade": "websocket"})
-
-
-def _refusal(refusal: Refusal) -> JSONResponse:
-    headers = {}
-    if refusal.status == 503:
-        headers["retry-after"] = str(RETRY_AFTER_S)
-    if refusal.status == 401:
-        headers["www-authenticate"] = "Bearer"
-    body = {"code": refusal.code, "message": refusal.message, "remedy": refusal.remedy}
-    return JSONResponse(body, refusal.status, headers)
-
 
 def create_app(worker: EngineThread, settings: Settings, pages: Sequence[Route] = ()) -> Starlette:
     """Build the application; it serves sessions once the worker is ready, ``pages`` at once.
@@ -172,8 +148,7 @@ def create_app(worker: EngineThread, settings: Settings, pages: Sequence[Route] 
     service = Service(worker, settings)
     app = Starlette(
         routes=[
-            WebSocketRoute(STREAM_PATH, service),
-            Route(STREAM_PATH, service.explain),
+            *_doors(service),
             Route("/healthz", service.healthz),
             Route("/readyz", service.readyz),
             *pages,
@@ -181,3 +156,11 @@ def create_app(worker: EngineThread, settings: Settings, pages: Sequence[Route] 
     )
     app.state.service = service
     return app
+
+
+def _doors(service: Service) -> Iterator[BaseRoute]:
+    for entrance in ENTRANCES:
+        door = Door(service, entrance)
+        yield WebSocketRoute(entrance.path, door)
+        if entrance.path != "/":  # a page is there
+            yield Route(entrance.path, door.explain)

@@ -1,14 +1,15 @@
-"""One connection: reads audio and controls, passes them to its lane, sends what comes back.
+"""One connection: reads what arrives, passes it to its ears, sends what comes back.
 
-    session = Session(worker, settings, receive=receive, send=send, abort=abort, peer="...")
+    session = Session(worker, settings, dialect, transport)
     await session.run()
 
-Two tasks: the listener reads the socket, the speaker writes it; the engine thread's results
-arrive by a plain call on the loop in between. Nothing here computes. What may pile up:
+Two tasks: the listener reads the connection, the speaker writes it; the engine thread's
+results arrive by a plain call on the loop in between. Nothing here computes, and nothing
+knows a protocol: the dialect translates. What may pile up:
 
-    socket -> inbox     limits.inbox_s of audio     the listener stops reading
-    results -> outbox   limits.outbox_events        partials merge, the listener stops reading
-    outbox -> socket    the transport's buffer      limits.stall_s, then the connection is cut
+    connection -> inbox      limits.inbox_s of audio     the listener stops reading
+    results -> outbox        limits.outbox_events        partials merge, the listener stops reading
+    outbox -> connection     the transport's buffer      limits.stall_s, then it is cut
 
 One timer a session watches the idle, stall and length limits, so a message costs no timer.
 """
@@ -18,72 +19,71 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import assert_never
 
-from streamasr.core.audio import AudioDoor, PcmDecoder
+from streamasr.core.dialects import (
+    Action,
+    Clear,
+    Dialect,
+    Flush,
+    Hangup,
+    Hear,
+    Listen,
+    Mark,
+    Marked,
+    Reply,
+    Say,
+    Stop,
+)
 from streamasr.core.features import SAMPLE_RATE
-from streamasr.core.hotwords import heat
 from streamasr.core.messages import (
     ERRORS,
     MAX_TEXT_BYTES,
-    REASONS,
-    WAV,
     Closed,
     Error,
-    Flush,
     Flushed,
     Limits,
     Ready,
     Start,
     WireError,
 )
-from streamasr.core.model import ModelFacts
-from streamasr.core.options import StreamOptions, decoder_name, decoder_used
-from streamasr.core.protocol import Dialogue, State, encode
-from streamasr.core.wavstream import WavDoor
-from streamasr.edge.lane import Delivery, Lane, Statistics
-from streamasr.edge.outbox import Outbox
-from streamasr.edge.settings import Settings, StreamSettings
+from streamasr.edge.ears import Ears
+from streamasr.edge.lane import Delivery, Statistics
+from streamasr.edge.outbox import Outbox, Outgoing
+from streamasr.edge.settings import Settings
+from streamasr.edge.transport import Transport
 from streamasr.edge.worker import EngineThread
 from streamasr.errors import StreamasrError, UsageError
 
 log = logging.getLogger(__name__)
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-
-WAV_BYTES_PER_S = 48_000 * 2 * 2
-"""The header of a WAV file comes too late to size its inbox: 48 kHz stereo is assumed."""
-
 
 class Session:
-    """One websocket that was accepted, from `start` to the last message."""
+    """One open connection, from the first frame to the last."""
 
     def __init__(
         self,
         worker: EngineThread,
         settings: Settings,
+        dialect: Dialect,
+        transport: Transport,
         *,
-        receive: Receive,
-        send: Send,
-        abort: Callable[[], None],
-        peer: str,
+        name: str = "",
     ) -> None:
-        self.id = secrets.token_hex(4)
+        self.id = name or secrets.token_hex(4)
         self._worker = worker
         self._settings = settings
         self._limits = settings.limits
-        self._receive = receive
-        self._send = send
-        self._abort = abort
-        self._peer = peer
+        self._dialect = dialect
+        self._transport = transport
         self._loop = asyncio.get_running_loop()
-        self._dialogue = Dialogue()
         self._outbox = Outbox(bound=settings.limits.outbox_events)
-        self._lane: Lane | None = None  # set by start
-        self._inbox_bytes = 0
+        self._ears: Ears | None = None  # set by Listen
+        self._before = Statistics()  # of the ears that had their day
+        self._is_closing = False  # what arrives is ignored
         self._room = asyncio.Event()  # something changed: look again whether to read
         self._is_waiting = False  # the listener does not read for want of room
         self._opened_at = self._heard_at = self._loop.time()
@@ -91,21 +91,25 @@ class Session:
         self._timer: asyncio.TimerHandle | None = None
         self._reason = ""  # why the session ended, once that is decided
 
+    @property
+    def streams(self) -> int:
+        """The most that it has recognised at a time."""
+        return self._dialect.streams
+
     async def run(self) -> None:
         """Serve the connection until it is over."""
-        await self._receive()  # websocket.connect
-        await self._send({"type": "websocket.accept"})
         self._watch()
         try:
             async with asyncio.TaskGroup() as tasks:
                 speaker = tasks.create_task(self._speak(), name=f"speak {self.id}")
+                self._do_all(self._dialect.greet)
                 await self._listen()
-                speaker.cancel()  # the socket is closed: nobody can be spoken to
+                speaker.cancel()  # the connection is closed: nobody can be spoken to
         finally:
             if self._timer is not None:
                 self._timer.cancel()
-            if self._lane is not None:
-                self._lane.cancel()
+            if self._ears is not None:
+                self._ears.cancel()
             self._log_end()
 
     def end(self, reason: str) -> None:
@@ -113,9 +117,9 @@ class Session:
         if self._reason:
             return
         self._reason = reason
-        self._dialogue.close()
-        if self._lane is not None:
-            self._lane.finish()
+        self._is_closing = True
+        if self._ears is not None:
+            self._ears.finish()
         else:
             self._outbox.put(self._closed())
         self._room.set()
@@ -123,68 +127,80 @@ class Session:
     def cut(self) -> None:
         """Drop the connection at once."""
         self._reason = self._reason or "cut"
-        self._dialogue.close()
+        self._is_closing = True
         self._room.set()
-        self._abort()
+        self._transport.abort()
 
     # ---- in ----
 
     async def _listen(self) -> None:
-        """Read until the socket is closed, by whichever side."""
+        """Read until the connection is closed, by whichever side."""
         while True:
-            message = await self._receive()
-            if message["type"] == "websocket.disconnect":
+            frame = await self._transport.receive()
+            if frame is None:
                 self._reason = self._reason or "gone"
                 return
             self._heard_at = self._loop.time()
-            data = message.get("bytes")
-            try:
-                if data is not None:
-                    self._hear(data)
-                else:
-                    self._read(message["text"])
-            except Exception as error:  # the boundary of a session: it ends, others go on
-                self._fail(error)
+            if not self._is_closing:
+                self._do_all(partial(self._receive, frame))
             if not self._has_room():
                 await self._wait_for_room()
 
-    def _hear(self, data: bytes) -> None:
-        if not self._dialogue.receive_audio():
-            return
-        if len(data) > self._limits.message_bytes:
+    def _receive(self, frame: str | bytes) -> Sequence[Action]:
+        if isinstance(frame, bytes):
+            kind, longest = "an audio message holds {} bytes", self._limits.message_bytes
+        else:
+            kind, longest = "a text frame holds {} characters", self._dialect.text_bytes
+        if len(frame) > longest:
             raise WireError(
                 "too_big",
-                f"an audio message holds {len(data)} bytes",
-                remedy=f"at most {self._limits.message_bytes}: send smaller pieces",
+                kind.format(len(frame)),
+                remedy=f"at most {longest}: send smaller pieces",
             )
-        assert self._lane is not None, "streaming begins with a lane"
-        self._lane.audio(data)
+        return self._dialect.receive(frame)
 
-    def _read(self, text: str) -> None:
-        message = self._dialogue.receive_text(text)
-        if message is None:
-            return
-        if isinstance(message, Start):
-            self._start(message)
-        elif isinstance(message, Flush):
-            assert self._lane is not None, "streaming begins with a lane"
-            self._lane.flush(message.id)
-        else:
-            self.end("stop")
+    def _do_all(self, actions: Callable[[], Sequence[Action]]) -> None:
+        try:
+            for action in actions():
+                self._do(action)
+        except Exception as error:  # the boundary of a session: it ends, others go on
+            self._fail(error)
 
-    def _start(self, start: Start) -> None:
+    def _do(self, action: Action) -> None:
+        match action:
+            case Hear(data):
+                self._listening.hear(data)
+            case Flush(key, channel):
+                self._listening.flush(key, channel)
+            case Mark(key):
+                self._listening.mark(key)
+            case Clear():
+                self._listening.clear()
+            case Say():
+                self._outbox.put(action)
+            case Listen():
+                self._open(action)
+            case Stop():
+                self.end("stop")
+            case _:
+                assert_never(action)
+
+    @property
+    def _listening(self) -> Ears:
+        assert self._ears is not None, "a dialect listens first"
+        return self._ears
+
+    def _open(self, listen: Listen) -> None:
+        if self._ears is not None:
+            self._ears.cancel()
+            self._ears.add_to(self._before)
+        self._ears = Ears(self._worker, listen, self._settings, self._take)
+        self._outbox.put(self._ready(listen.start, self._ears))
+
+    def _ready(self, start: Start, ears: Ears) -> Ready:
+        limits = self._limits
         facts = self._worker.facts
         assert facts is not None, "the door is shut until the engine is open"
-        options, ignored = _options(start, self._settings.stream, facts)
-        door, bytes_per_s = _door(start)
-        self._inbox_bytes = int(self._limits.inbox_s * bytes_per_s)
-        self._lane = self._worker.lane(door, options, self._take)
-        self._outbox.put(self._ready(start, facts, options, ignored))
-
-    def _ready(
-        self, start: Start, facts: ModelFacts, options: StreamOptions, ignored: tuple[str, ...]
-    ) -> Ready:
-        limits = self._limits
         return Ready(
             session=self.id,
             version=start.version,
@@ -199,15 +215,15 @@ class Session:
                 idle_s=limits.idle_s,
                 session_s=limits.session_s,
             ),
-            decoder=options.decoder,
-            ignored=ignored,
+            decoder=ears.options.decoder,
+            ignored=ears.ignored,
         )
 
     def _has_room(self) -> bool:
         """Whether to read on: always when closing, for then input is thrown away."""
-        if self._dialogue.state is State.CLOSING or self._lane is None:
+        if self._is_closing:
             return True
-        return not self._outbox.is_full and self._lane.ask_for_room(self._inbox_bytes)
+        return not self._outbox.is_full and (self._ears is None or self._ears.has_room())
 
     async def _wait_for_room(self) -> None:
         self._is_waiting = True
@@ -219,38 +235,49 @@ class Session:
 
     # ---- out ----
 
-    def _take(self, delivery: Delivery) -> None:
+    def _take(self, delivery: Delivery, channel: int) -> None:
         """Called on the loop with what the engine thread has for us."""
         for event in delivery.events:
-            self._outbox.put(event)
+            self._outbox.put(event, channel)
         for key in delivery.flushed:
-            self._outbox.put(Flushed(key))  # type: ignore[arg-type]  # the key we gave
+            self._outbox.put(Flushed(key), channel)  # type: ignore[arg-type]  # the key we gave
+        for key, position in delivery.marked:
+            self._outbox.put(Marked(key, position), channel)  # type: ignore[arg-type]
         if delivery.error is not None:
             self._fail(delivery.error)
-        elif delivery.finished:
+        elif delivery.finished and self._listening.is_finished:
             self._outbox.put(self._closed())
         self._room.set()
 
     async def _speak(self) -> None:
-        """Send what is in the outbox; the last message is followed by the close frame."""
+        """Send what is in the outbox, until the dialect hangs up."""
         try:
             while True:
-                message = await self._outbox.get()
-                self._sending_since = self._loop.time()
-                await self._send({"type": "websocket.send", "text": encode(message)})
-                if isinstance(message, Closed | Error):
-                    await self._send({"type": "websocket.close", **_close(message)})
-                    return
+                message, channel = await self._outbox.get()
+                for reply in self._translate(message, channel):
+                    self._sending_since = self._loop.time()
+                    if isinstance(reply, Hangup):
+                        await self._transport.close(reply.code, reply.reason)
+                        return
+                    await self._transport.send(reply)
                 self._sending_since = None
                 self._room.set()
         except OSError:
             return  # the client is gone: the listener hears of it too
+        except Exception:
+            log.exception("session %s: what happened cannot be told", self.id)
+            self.cut()
+
+    def _translate(self, message: Outgoing, channel: int) -> Iterable[Reply]:
+        if isinstance(message, Say):
+            return (message.frame,)
+        return self._dialect.tell(message, channel)
 
     def _fail(self, error: Exception) -> None:
         """Tell the client what went wrong, as far as it is the client's business, and close."""
-        self._dialogue.close()
-        if self._lane is not None:
-            self._lane.cancel()
+        self._is_closing = True
+        if self._ears is not None:
+            self._ears.cancel()
         if isinstance(error, StreamasrError):
             code = error.code
             if code not in ERRORS:
@@ -278,7 +305,10 @@ class Session:
 
     @property
     def _statistics(self) -> Statistics:
-        return self._lane.statistics if self._lane is not None else Statistics()
+        total = replace(self._before)
+        if self._ears is not None:
+            self._ears.add_to(total)
+        return total
 
     # ---- limits ----
 
@@ -305,10 +335,11 @@ class Session:
     def _log_end(self) -> None:
         done = self._closed()
         log.info(
-            "session %s from %s ended: %s; %.1f s heard in %.1f s, %d utterances, %d words, "
+            "session %s (%s) from %s ended: %s; %.1f s heard in %.1f s, %d utterances, %d words, "
             "rtf %.4f, worst lag %.0f ms",
             self.id,
-            self._peer,
+            self._dialect.name,
+            self._transport.peer,
             self._reason,
             done.audio_s,
             self._loop.time() - self._opened_at,
@@ -317,49 +348,3 @@ class Session:
             done.rtf,
             done.worst_lag_ms,
         )
-
-
-def _options(
-    start: Start, defaults: StreamSettings, facts: ModelFacts
-) -> tuple[StreamOptions, tuple[str, ...]]:
-    """What the client chose, else what the operator set; and what cannot be honoured."""
-    ignored = ["grammar"] if start.grammar else []
-    decoder = decoder_name(start.decoder)
-    if decoder == "graph" and facts.graph is None:
-        ignored.append("decoder")
-        decoder = "auto"
-    decoder = decoder_used(facts, decoder)
-    hot = None
-    if start.hotwords and decoder == "graph" and facts.graph is not None:
-        hot = heat(facts.graph, start.hotwords)
-        ignored += [f"hotwords: {text}" for text in hot.unknown]
-    elif start.hotwords:
-        ignored.append("hotwords")
-    chosen: dict[str, Any] = {}
-    for name in ("endpoint_ms", "max_utterance_s", "vad"):
-        value = getattr(start, name)
-        chosen[name] = getattr(defaults, name) if value is None else value
-    options = StreamOptions(
-        partials=start.partials,
-        words=start.words,
-        decoder=decoder,
-        hotwords=hot,
-        **chosen,
-    )
-    return options, tuple(ignored)
-
-
-def _door(start: Start) -> tuple[AudioDoor | WavDoor, int]:
-    """The door for the declared audio, and its bytes a second."""
-    if start.encoding == WAV:
-        return WavDoor(), WAV_BYTES_PER_S
-    frame_bytes = PcmDecoder(start.encoding, start.channels).frame_bytes
-    door = AudioDoor(start.encoding, start.sample_rate, start.channels)
-    return door, frame_bytes * start.sample_rate
-
-
-def _close(message: Closed | Error) -> dict[str, Any]:
-    """Close code and reason that follow from the last message."""
-    if isinstance(message, Error):
-        return {"code": ERRORS[message.code][0], "reason": message.code}
-    return {"code": REASONS[message.reason][0], "reason": message.reason}

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from streamasr.core.audio import ENCODINGS, AudioDoor, PcmDecoder, Resampler
+from streamasr.core.audio import ENCODINGS, AudioDoor, ChannelSplitter, PcmDecoder, Resampler
 from streamasr.errors import AudioFormatError
 
 RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 96_000, 192_000)
@@ -182,3 +182,14 @@ def test_a_door_names_the_bytes_that_are_left() -> None:
     door.accept(b"\x00" * 7)
     with pytest.raises(AudioFormatError, match=r"3 leftover bytes.*4 bytes \(s16le, channels=2\)"):
         door.finish()
+
+
+@pytest.mark.parametrize("encoding", ["mulaw", "s16le", "s24le", "f32le"])
+def test_channels_are_split_however_the_bytes_are_cut(encoding: str) -> None:
+    width = PcmDecoder(encoding).frame_bytes
+    channels = [bytes([index]) * width * 50 for index in range(3)]
+    frames = [channel[i : i + width] for i in range(0, 50 * width, width) for channel in channels]
+    audio = b"".join(frames)
+    splitter = ChannelSplitter(encoding, 3)
+    parts = [splitter.accept(audio[i : i + 7]) for i in range(0, len(audio), 7)]
+    assert [b"".join(part[i] for part in parts) for i in range(3)] == channels

@@ -63,6 +63,17 @@ def test_the_token_comes_in_the_header_or_in_the_query(tokens: Tokens) -> None:
     assert door.refuse({}, "a=b&token=l%C3%A4nger") is None
 
 
+def test_a_token_comes_in_the_way_of_each_protocol(tokens: Tokens) -> None:
+    door = Admission(tokens=tokens, origins=(), is_local=True)
+    offered = "sec-websocket-protocol"
+    assert door.refuse({"authorization": "Token plain"}, "") is None
+    assert door.refuse({offered: "token, plain"}, "") is None
+    assert door.refuse({offered: "realtime, openai-insecure-api-key.plain, other"}, "") is None
+    assert door.refuse({offered: "plain"}, "") is not None
+    assert door.refuse({offered: "token"}, "") is not None
+    assert door.refuse({offered: "realtime, openai-insecure-api-key.wrong"}, "") is not None
+
+
 @pytest.mark.parametrize(
     ("headers", "query"),
     [

@@ -32,6 +32,7 @@ def drive(lane: Lane, engine: ScriptedEngine) -> Delivery:
         if (delivery := lane.collect()) is not None:
             told.events += delivery.events
             told.flushed += delivery.flushed
+            told.marked += delivery.marked
             told.finished |= delivery.finished
             told.error = told.error or delivery.error
         if work is None and not lane.has_input:
@@ -91,3 +92,21 @@ def test_audio_after_the_end_is_refused(lane: Lane, engine: ScriptedEngine) -> N
     lane.audio(pcm(tone(0.1)))
     with pytest.raises(StreamClosed):
         drive(lane, engine)
+
+
+def test_a_mark_comes_back_with_its_position(lane: Lane, engine: ScriptedEngine) -> None:
+    lane.audio(pcm(silence(0.1)))
+    lane.mark("here")
+    lane.audio(pcm(silence(0.1)))
+    lane.mark("there")
+    assert drive(lane, engine).marked == [("here", 1600), ("there", 3200)]
+
+
+def test_what_is_cleared_is_not_told(lane: Lane, engine: ScriptedEngine) -> None:
+    lane.audio(pcm(tone(0.5)))
+    lane.clear()
+    lane.audio(pcm(tone(0.5)))
+    lane.finish()
+    told = drive(lane, engine)
+    assert told.finished
+    assert sum(hasattr(event, "reason") for event in told.events) == 1

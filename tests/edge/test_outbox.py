@@ -24,7 +24,7 @@ async def test_messages_come_out_in_order() -> None:
     ]
     for message in messages:
         outbox.put(message)
-    assert [await outbox.get() for _ in messages] == messages
+    assert [(await outbox.get())[0] for _ in messages] == messages
 
 
 async def test_a_waiting_partial_is_replaced_by_the_next_of_its_utterance() -> None:
@@ -32,7 +32,18 @@ async def test_a_waiting_partial_is_replaced_by_the_next_of_its_utterance() -> N
     for text in ("a", "ab", "abc"):
         outbox.put(partial(0, text))
     assert len(outbox) == 1
-    assert await outbox.get() == partial(0, "abc")
+    assert await outbox.get() == (partial(0, "abc"), 0)
+
+
+async def test_partials_of_other_channels_stay_with_their_channel() -> None:
+    outbox = Outbox(bound=9)
+    outbox.put(partial(0, "left"), 0)
+    outbox.put(partial(0, "right"), 1)
+    outbox.put(partial(0, "right now"), 1)
+    assert [await outbox.get() for _ in range(2)] == [
+        (partial(0, "left"), 0),
+        (partial(0, "right now"), 1),
+    ]
 
 
 async def test_partials_of_other_utterances_and_finals_stay() -> None:
@@ -41,7 +52,7 @@ async def test_partials_of_other_utterances_and_finals_stay() -> None:
     for message in messages:
         outbox.put(message)
     assert outbox.is_full
-    assert [await outbox.get() for _ in messages] == messages
+    assert [(await outbox.get())[0] for _ in messages] == messages
     assert not outbox.is_full
 
 
@@ -51,8 +62,8 @@ async def test_a_reader_that_waits_is_woken() -> None:
     await asyncio.sleep(0)
     outbox.put(Gap(0, 1))
     outbox.put(Gap(1, 1))
-    assert await reader == Gap(0, 1)
-    assert await outbox.get() == Gap(1, 1)
+    assert await reader == (Gap(0, 1), 0)
+    assert await outbox.get() == (Gap(1, 1), 0)
 
 
 async def test_a_reader_that_gave_up_costs_no_message() -> None:
@@ -62,4 +73,4 @@ async def test_a_reader_that_gave_up_costs_no_message() -> None:
     reader.cancel()
     await asyncio.wait([reader])
     outbox.put(Gap(0, 1))
-    assert await outbox.get() == Gap(0, 1)
+    assert await outbox.get() == (Gap(0, 1), 0)

@@ -254,8 +254,8 @@ async def test_a_flood_waits_in_the_socket_and_nothing_is_lost() -> None:
             await running.until(lambda: session._is_waiting)
             bound = 16_000 + 3200 + 1000
             for _ in range(20):
-                assert session._lane is not None
-                assert session._lane.waiting <= bound
+                assert session._ears is not None
+                assert session._ears.waiting <= bound
                 await asyncio.sleep(0.005)
             assert not flood.done()
             engine.gate.set()

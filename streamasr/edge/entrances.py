@@ -1,0 +1,7 @@
+"""Every dialect that is spoken over websockets: a new one is a line here."""
+
+from __future__ import annotations
+
+from streamasr.core.dialects import Entrance, native
+
+ENTRANCES: tuple[Entrance, ...] = (native.ENTRANCE,)
