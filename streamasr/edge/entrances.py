@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
-from streamasr.core.dialects import Entrance, native
+from streamasr.core.dialects import Entrance, native, vosk
 
-ENTRANCES: tuple[Entrance, ...] = (native.ENTRANCE,)
+ENTRANCES: tuple[Entrance, ...] = (
+    native.ENTRANCE,
+    vosk.ENTRANCE,
+)

@@ -1,0 +1,87 @@
+"""A daemon as users run it, for the programs that others wrote, and something to say to it."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import soundfile
+
+from streamasr.app.wer import count_errors
+from streamasr.core.audio import Resampler
+from tests.conftest import CLIP_TEXTS, DATA
+
+CLIP = "1970-28415-0030.flac"
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running daemon with the shipped model."""
+
+    port: int
+
+    @property
+    def http(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def ws(self) -> str:
+        return f"ws://127.0.0.1:{self.port}"
+
+
+@pytest.fixture(scope="session")
+def served(session_cache: None) -> Iterator[Served]:
+    """One process for all tests of dialects; it must drain without a complaint at the end."""
+    command = [sys.executable, "-m", "streamasr", "serve", "--port", "0"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    said = []
+    for line in process.stderr:
+        said.append(line)
+        if found := re.search(r"ready on ws://127\.0\.0\.1:(\d+)", line):
+            break
+    else:
+        pytest.fail("the daemon did not start: " + "".join(said))
+    yield Served(int(found[1]))
+    process.send_signal(signal.SIGTERM)
+    _, rest = process.communicate(timeout=30)
+    assert process.returncode == 0, rest
+    assert "ERROR" not in rest, rest
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Real speech and what is said in it."""
+
+    text: str
+    samples: np.ndarray
+    """float32 [n] at 16 kHz"""
+
+    def pcm(self, rate: int = 16_000) -> bytes:
+        """s16le at a rate that the resampler of the service must undo."""
+        samples = self.samples
+        if rate != 16_000:
+            door = Resampler(int(16_000 * 16_000 / rate))
+            samples = np.concatenate([door.accept(samples), door.finish()])
+        return np.round(samples * 32767).clip(-32768, 32767).astype("<i2").tobytes()
+
+    def check(self, heard: str) -> None:
+        """At most two words of ten may differ."""
+        errors = count_errors(self.text.split(), heard.lower().split())
+        assert errors.rate <= 0.2, heard
+
+
+@pytest.fixture(scope="session")
+def clip() -> Clip:
+    samples, _ = soundfile.read(DATA / CLIP, dtype="float32")
+    return Clip(CLIP_TEXTS[CLIP], samples)
+
+
+def blocks(audio: bytes, size: int) -> list[bytes]:
+    return [audio[start : start + size] for start in range(0, len(audio), size)]
