@@ -132,6 +132,17 @@ async def test_a_session_is_told_what_it_does_not_get(spoken_bundle: Path) -> No
         await client.stop()
 
 
+async def test_the_servers_hot_words_are_for_sessions_that_name_none(spoken_bundle: Path) -> None:
+    def engine() -> object:
+        return open_engine(spoken_bundle, device="cpu", kind="onnx")
+
+    async with daemon(open_engine=engine, stream__hotwords=["xyzzy"]) as running:  # type: ignore[arg-type]
+        for own, ignored in ((None, ("hotwords: xyzzy",)), ([], ()), (["lord"], ())):
+            async with connect(running.url, hotwords=own) as client:
+                assert client.ready.ignored == ignored
+                await client.stop()
+
+
 def test_an_evaluation_counts_what_the_finals_say(recognizer: Recognizer) -> None:
     """Partials that a final corrects, or shortens, leave nothing behind."""
     for name in NAMES:

@@ -13,7 +13,7 @@ import time
 import tomllib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from streamasr.app.text import normalise
 from streamasr.app.wer import Errors, bootstrap_interval, count_errors
 from streamasr.core.events import Final, Partial
 from streamasr.core.features import HOP, SAMPLE_RATE
+from streamasr.core.hotwords import HotWord, heat_known
 from streamasr.core.options import DecoderName, StreamOptions
 from streamasr.core.recognizer import Recognizer
 from streamasr.edge.bundle import FACTS_FILE, load
@@ -48,6 +49,7 @@ class Task:
     engine: str = "auto"
     decoder: DecoderName = "auto"
     options: StreamOptions = field(default_factory=StreamOptions)
+    hotwords: tuple[HotWord, ...] = ()
     snr_db: float | None = None
     noise: Path | None = None
 
@@ -63,7 +65,8 @@ class Task:
     def condition(self, corpus: str) -> str:
         """The name of what is measured on a corpus."""
         noise = "" if self.snr_db is None else f"_snr{self.snr_db:g}"
-        return f"{corpus}_{self.decoder_used}{noise}"
+        hot = "_hotwords" if self.hotwords else ""
+        return f"{corpus}_{self.decoder_used}{noise}{hot}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +143,8 @@ def _decode_list(task: Task, utterances: list[Utterance]) -> list[Decoded]:
 def _decode_share(task: Task, utterances: list[Utterance]) -> Iterator[Decoded]:
     engine = open_engine(task.model, device=task.device, kind=task.engine, decoder=task.decoder)
     recognizer = Recognizer(engine)
+    hot = heat_known(engine.facts.graph, task.hotwords)
+    options = replace(task.options, hotwords=hot) if hot else task.options
     noises = load_noises(task.noise) if task.noise is not None else []
     for utterance in utterances:
         samples = read_clip(utterance.path)
@@ -149,7 +154,7 @@ def _decode_share(task: Task, utterances: list[Utterance]) -> Iterator[Decoded]:
             noise = noises[int(rng.integers(len(noises)))]
             samples = add_noise(samples, loop_to(noise, len(samples), rng), task.snr_db)
         started = time.perf_counter()
-        text, emitted = decode(recognizer, samples, task.options)
+        text, emitted = decode(recognizer, samples, options)
         compute_s = time.perf_counter() - started
         reference = normalise(utterance.text)
         yield Decoded(utterance, reference, normalise(text), compute_s, tuple(emitted))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +12,7 @@ import typer
 from streamasr.errors import UsageError
 
 if TYPE_CHECKING:
-    from streamasr.core.hotwords import HotWords
+    from streamasr.core.hotwords import HotWord, HotWords
     from streamasr.core.recognizer import Engine
 
 
@@ -49,7 +50,8 @@ HotwordsOption = Annotated[
     typer.Option(
         "--hotwords",
         metavar='FILE|"A,B"',
-        help="Words and phrases to expect, one a line or between commas; graph decoder only.",
+        help="Words and phrases to expect, one a line or between commas, each with :BOOST "
+        "if need be; graph decoder only.",
     ),
 ]
 CorpusArgument = Annotated[
@@ -85,34 +87,31 @@ def open_model(
     )
 
 
-def read_hotwords(text: str | None, engine: Engine) -> HotWords | None:
-    """The hot words of a file or a list, ready for the engine's streams.
-
-    A line is a phrase, and may go on with ``:`` and a boost. Raises UsageError where the
-    engine has no graph, or does not know how a phrase is said.
-    """
-    from streamasr.core.hotwords import DEFAULT_BOOST, HotWord, heat
-
+def hotword_texts(text: str | None) -> tuple[str, ...]:
+    """The hot words of a file, one a line, or of a list with commas; see `HotWord.parse`."""
     if not text:
-        return None
-    graph = engine.facts.graph
-    if graph is None:
-        raise UsageError(
-            "the greedy decoder knows no hot words", remedy="use a model with a language model"
-        )
+        return ()
     file = Path(text)
-    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else text.split(",")
-    wanted = []
-    for line in filter(None, map(str.strip, lines)):
-        phrase, colon, boost = line.partition(":")
-        try:
-            wanted.append(HotWord(phrase.strip(), float(boost) if colon else DEFAULT_BOOST))
-        except ValueError:
-            raise UsageError(f"the boost of {phrase!r} is {boost.strip()!r}, no number") from None
-    hot = heat(graph, wanted)
-    if hot.unknown:
-        raise UsageError(
-            f"nobody knows how to say {', '.join(hot.unknown)}",
-            remedy="leave them out: their words are not in the model's lexicon",
-        )
-    return hot
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError:
+        raise UsageError(f"{file} holds no hot words", remedy="one a line, in UTF-8") from None
+    except OSError as error:
+        if os.sep in text or file.suffix == ".txt":
+            raise UsageError(f"cannot read {file}: {error.strerror}") from None
+        lines = text.split(",")
+    return tuple(filter(None, map(str.strip, lines)))
+
+
+def parse_hotwords(text: str | None) -> tuple[HotWord, ...]:
+    """The hot words that ``--hotwords`` names."""
+    from streamasr.core.hotwords import HotWord
+
+    return tuple(HotWord.parse(one) for one in hotword_texts(text))
+
+
+def read_hotwords(text: str | None, engine: Engine) -> HotWords | None:
+    """What ``--hotwords`` names, ready for the engine's streams; ConfigError as `heat_known`."""
+    from streamasr.core.hotwords import heat_known
+
+    return heat_known(engine.facts.graph, parse_hotwords(text))

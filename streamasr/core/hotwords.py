@@ -62,6 +62,18 @@ class HotWord:
         if unknown:
             raise ConfigError(f"{unknown[0]!r} is no phone", remedy=" ".join(list(PHONE_IDS)[1:]))
 
+    @classmethod
+    def parse(cls, text: str) -> HotWord:
+        """A phrase, which may go on with a colon and a boost: ``zork: 9``."""
+        phrase, colon, boost = text.partition(":")
+        try:
+            return cls(phrase.strip(), float(boost) if colon else DEFAULT_BOOST)
+        except ValueError:
+            raise ConfigError(
+                f"the boost of {phrase.strip()!r} is {boost.strip()!r}, no number",
+                remedy=f"such as {phrase.strip()}:{DEFAULT_BOOST:g}",
+            ) from None
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HotWords:
@@ -162,3 +174,25 @@ def heat(model: GraphModel, hotwords: Sequence[HotWord]) -> HotWords:
         entries=np.array(entries, np.int64),
         unknown=tuple(unknown),
     )
+
+
+def heat_known(model: GraphModel | None, hotwords: Sequence[HotWord]) -> HotWords | None:
+    """Like `heat`, for whoever is to be told of a phrase that cannot be expected.
+
+    None for no hot words; ConfigError without a graph, or where the model does not know
+    how a phrase is said.
+    """
+    if not hotwords:
+        return None
+    if model is None:
+        raise ConfigError(
+            "hot words need the graph decoder",
+            remedy="use a model with a language model, and not --decoder greedy",
+        )
+    hot = heat(model, hotwords)
+    if hot.unknown:
+        raise ConfigError(
+            f"nobody knows how to say {', '.join(hot.unknown)}",
+            remedy="leave them out: their words are not in the model's lexicon",
+        )
+    return hot

@@ -68,7 +68,7 @@ class Start:
     max_utterance_s: float | None = None
     vad: bool | None = None
     decoder: str = "auto"
-    hotwords: tuple[HotWord, ...] = ()
+    hotwords: tuple[HotWord, ...] | None = None
     grammar: tuple[str, ...] = ()
 
 

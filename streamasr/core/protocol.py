@@ -60,7 +60,7 @@ def _plain(message: Any) -> dict[str, Any]:
     plain: dict[str, Any] = {}
     for name in FIELDS[type(message)]:
         value = getattr(message, name)
-        if value is None or (value == () and name != "words"):
+        if value is None or (value == () and name not in ("words", "hotwords")):
             continue
         if type(value) is float:
             value = round(value, 4)

@@ -197,7 +197,7 @@ async def connect(
     max_utterance_s: float | None = None,
     vad: bool | None = None,
     decoder: DecoderName = "auto",
-    hotwords: Sequence[str | HotWord] = (),
+    hotwords: Sequence[str | HotWord] | None = None,
     grammar: Sequence[str] = (),
     open_timeout_s: float = 10.0,
     tls: ssl.SSLContext | None = None,
@@ -217,7 +217,7 @@ async def connect(
         max_utterance_s=max_utterance_s,
         vad=vad,
         decoder=decoder,
-        hotwords=tuple(HotWord(hot) if isinstance(hot, str) else hot for hot in hotwords),
+        hotwords=_hotwords(hotwords),
         grammar=tuple(grammar),
     )
     socket = await _open(_address(url), token, open_timeout_s, tls)
@@ -242,6 +242,12 @@ async def connect(
             await client.close()
     finally:
         await socket.close()
+
+
+def _hotwords(items: Sequence[str | HotWord] | None) -> tuple[HotWord, ...] | None:
+    if items is None:
+        return None
+    return tuple(HotWord(item) if isinstance(item, str) else item for item in items)
 
 
 def _address(url: str) -> str:

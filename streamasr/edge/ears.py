@@ -13,7 +13,7 @@ from typing import Any
 
 from streamasr.core.audio import AudioDoor, ChannelSplitter, PcmDecoder
 from streamasr.core.dialects import Listen
-from streamasr.core.hotwords import heat
+from streamasr.core.hotwords import HotWord, heat
 from streamasr.core.messages import WAV, Start
 from streamasr.core.model import ModelFacts
 from streamasr.core.options import StreamOptions, decoder_name, decoder_used
@@ -123,9 +123,12 @@ def _options(
         ignored.append("decoder")
         decoder = "auto"
     decoder = decoder_used(facts, decoder)
+    hotwords = start.hotwords
+    if hotwords is None:
+        hotwords = tuple(map(HotWord.parse, defaults.hotwords))
     hot = None
-    if start.hotwords and decoder == "graph" and facts.graph is not None:
-        hot = heat(facts.graph, start.hotwords)
+    if hotwords and decoder == "graph" and facts.graph is not None:
+        hot = heat(facts.graph, hotwords)
         ignored += [f"hotwords: {text}" for text in hot.unknown]
     elif start.hotwords:
         ignored.append("hotwords")

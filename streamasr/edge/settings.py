@@ -97,6 +97,7 @@ class StreamSettings:
         30.0, "longest utterance in seconds; then it is cut and goes on", low=1, high=120
     )
     vad: bool = _setting(True, "recognise only where there is a voice")
+    hotwords: tuple[str, ...] = _setting((), "words and phrases to expect, some with :BOOST")
 
 
 @dataclass(frozen=True, slots=True)

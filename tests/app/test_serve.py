@@ -6,8 +6,8 @@ from typer.testing import CliRunner
 
 from streamasr.app.cli import app
 from streamasr.app.commands.serve import opener
-from streamasr.edge.settings import load
-from streamasr.errors import BundleError
+from streamasr.edge.settings import Settings, load
+from streamasr.errors import BundleError, ConfigError
 
 
 def serve(*flags: str, **environ: str) -> tuple[int, str]:
@@ -51,6 +51,21 @@ def test_the_engine_is_opened_as_set(tiny_bundle: Path) -> None:
     engine = opener(load(flags=flags))()
     assert engine.capacity == 3
     assert engine.facts.name == "tiny"
+
+
+def test_hot_words_that_nobody_can_say_are_refused_at_start(
+    graph_bundle: Path, tiny_bundle: Path
+) -> None:
+    def settings(model: Path, *hotwords: str) -> Settings:
+        return load(flags={"server.model": str(model), "stream.hotwords": list(hotwords)})
+
+    assert opener(settings(graph_bundle, "light:9"))().facts.graph is not None
+    with pytest.raises(ConfigError, match="xyzzy"):
+        opener(settings(graph_bundle, "light", "xyzzy"))()
+    with pytest.raises(ConfigError, match="language model"):
+        opener(settings(tiny_bundle, "light"))()
+    with pytest.raises(ConfigError, match="no number"):
+        opener(settings(graph_bundle, "light:loud"))
 
 
 def test_a_missing_model_is_told_when_it_is_opened() -> None:

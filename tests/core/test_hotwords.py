@@ -6,7 +6,7 @@ import pytest
 
 from streamasr.core.graph import GraphModel
 from streamasr.core.graphdecoder import GraphDecoder
-from streamasr.core.hotwords import MOST, HotWord, heat
+from streamasr.core.hotwords import MOST, HotWord, heat, heat_known
 from streamasr.errors import ConfigError
 from tests.graphs import LEXICON, emissions, toy_model
 
@@ -88,6 +88,29 @@ def test_what_nobody_can_say_is_named() -> None:
 def test_senseless_hot_words_are_refused(fields: dict[str, object], named: str) -> None:
     with pytest.raises(ConfigError, match=named):
         HotWord(**fields)  # type: ignore[arg-type]
+
+
+def test_a_text_is_a_phrase_and_may_have_a_boost() -> None:
+    assert HotWord.parse("ada byron") == HotWord("ada byron")
+    assert HotWord.parse(" zork : 9 ") == HotWord("zork", 9.0)
+    for wrong, named in (
+        ("zork:loud", "'loud', no number"),
+        ("zork:nan", "boost"),
+        (":3", "letters"),
+    ):
+        with pytest.raises(ConfigError, match=named):
+            HotWord.parse(wrong)
+
+
+def test_whoever_asks_to_be_told_is_told() -> None:
+    hot = heat_known(model(), [HotWord("ada")])
+    assert hot is not None
+    assert hot.words == ("ada",)
+    assert heat_known(None, []) is None
+    with pytest.raises(ConfigError, match="language model"):
+        heat_known(None, [HotWord("ada")])
+    with pytest.raises(ConfigError, match="say xyzzy"):
+        heat_known(model(), [HotWord("ada"), HotWord("xyzzy")])
 
 
 def test_too_many_are_refused() -> None:

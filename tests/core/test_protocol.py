@@ -203,6 +203,11 @@ def test_audio_before_start_says_what_was_expected() -> None:
     assert caught.value.code == "out_of_order"
 
 
+def test_no_hot_words_is_another_wish_than_the_servers() -> None:
+    for hotwords in (None, ()):
+        assert decode_client(encode(Start(hotwords=hotwords))) == Start(hotwords=hotwords)
+
+
 def test_a_second_start_is_out_of_order() -> None:
     dialogue = Dialogue()
     dialogue.receive_text('{"type": "start"}')

@@ -18,9 +18,11 @@ from streamasr.app.options import (
     DecoderOption,
     Device,
     DeviceOption,
+    HotwordsOption,
     LimitOption,
     ModelOption,
     SplitOption,
+    parse_hotwords,
 )
 from streamasr.app.table import print_table
 
@@ -58,6 +60,7 @@ def eval(
     ] = False,
     model: ModelOption = None,
     decoder: DecoderOption = DecoderChoice.AUTO,
+    hotwords: HotwordsOption = None,
     device: DeviceOption = Device.AUTO,
 ) -> None:
     """Measure a model's word error rate on a folder of speech.
@@ -77,10 +80,9 @@ def eval(
 
     path = bundle.find(model)
     task = evaluate.Task(path, device=device.value, decoder=decoder.value, snr_db=snr, noise=noise)
+    task = replace(task, hotwords=parse_hotwords(hotwords))
     utterances = manifest.choose(manifest.read_manifest(folder), split=split, limit=limit)
-    results = decode_watched(task, utterances, jobs=jobs)
-    if out is not None:
-        evaluate.write_hypotheses(results, out)
+    results = decode_watched(task, utterances, jobs=jobs, out=out)
     delays_ms = evaluate.measure_delays_ms(results, align) if align is not None else []
     summary = evaluate.summarise(results, path.name, delays_ms) | {"decoder": task.decoder_used}
     if record:
@@ -91,9 +93,11 @@ def eval(
         show_against(against, task, results, summary, jobs=jobs)
 
 
-def decode_watched(task: Task, utterances: Sequence[Utterance], *, jobs: int) -> list[Decoded]:
-    """Decode, and show the progress on a terminal."""
-    from streamasr.app.evaluate import decode_all
+def decode_watched(
+    task: Task, utterances: Sequence[Utterance], *, jobs: int, out: Path | None = None
+) -> list[Decoded]:
+    """Decode, show the progress on a terminal, and write the hypotheses to a file."""
+    from streamasr.app.evaluate import decode_all, write_hypotheses
 
     line = LiveLine(sys.stderr)
     results = []
@@ -101,6 +105,8 @@ def decode_watched(task: Task, utterances: Sequence[Utterance], *, jobs: int) ->
         results.append(result)
         line.show(f"{len(results)}/{len(utterances)}  {result.hypothesis}")
     line.clear()
+    if out is not None:
+        write_hypotheses(results, out)
     return results
 
 

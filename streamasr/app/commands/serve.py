@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from streamasr.app.logs import set_up_logging
-from streamasr.app.options import DecoderChoice, Device
+from streamasr.app.options import DecoderChoice, Device, HotwordsOption, hotword_texts
 from streamasr.edge.settings import load, table
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def serve(
     token_file: Annotated[str | None, flag("server.token_file", "--token-file", "FILE")] = None,
     tls_cert: Annotated[str | None, flag("server.tls_cert", "--tls-cert", "FILE")] = None,
     tls_key: Annotated[str | None, flag("server.tls_key", "--tls-key", "FILE")] = None,
+    hotwords: HotwordsOption = None,
     insecure: Annotated[bool | None, flag("server.insecure", "--insecure")] = None,
 ) -> None:
     """Run the recogniser as a websocket daemon.
@@ -75,6 +76,7 @@ def serve(
         "server.tls_cert": tls_cert,
         "server.tls_key": tls_key,
         "server.insecure": insecure,
+        "stream.hotwords": hotword_texts(hotwords) or None,
     }
     settings = load(path=config, environ=os.environ, flags=flags)
     set_up_logging(getattr(logging, settings.server.log_level.upper()), force=False)
@@ -84,6 +86,9 @@ def serve(
 
 def opener(settings: Settings) -> Callable[[], Engine]:
     """What opens the engine of these settings; called in the engine's own thread."""
+    from streamasr.core.hotwords import HotWord, heat_known
+
+    hotwords = [HotWord.parse(text) for text in settings.stream.hotwords]
 
     def open_it() -> Engine:
         from streamasr.core.options import decoder_name
@@ -91,12 +96,14 @@ def opener(settings: Settings) -> Callable[[], Engine]:
         from streamasr.edge.engines import open_engine
 
         server = settings.server
-        return open_engine(
+        engine = open_engine(
             find(server.model),
             device=server.device,
             threads=server.threads,
             capacity=settings.limits.sessions,
             decoder=decoder_name(server.decoder),
         )
+        heat_known(engine.facts.graph, hotwords)  # refused now rather than in each session
+        return engine
 
     return open_it
