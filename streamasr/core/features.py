@@ -62,6 +62,21 @@ def dft_matrix(mels: int) -> Floats:
     return np.concatenate([np.cos(angle) * hann, np.sin(angle) * hann], axis=1).astype(np.float32)
 
 
+def folded_dft(mels: int) -> tuple[Floats, Floats]:
+    """`dft_matrix` for windows folded about their middle, at half the products.
+
+    The window is symmetric about sample 200, so its power spectrum is that of two halves:
+    cosines [WINDOW // 2, bins] of x[200 + m] + x[200 - m] and sines of x[200 + m] - x[200 - m].
+    """
+    m = np.arange(WINDOW // 2)[:, None]
+    k = np.arange(FFT_SIZE // 2 + 1)[None, used_bins(mels)]
+    angle = 2.0 * np.pi * m * k / FFT_SIZE
+    hann = 0.5 + 0.5 * np.cos(2.0 * np.pi * m / WINDOW)
+    cosines = np.cos(angle) * hann
+    cosines[0] /= 2.0  # the middle is its own mirror, and was added to itself
+    return cosines.astype(np.float32), (np.sin(angle) * hann).astype(np.float32)
+
+
 def log_mel(samples: Floats, mels: int = 80, carry: Floats | None = None) -> Floats:
     """Log-mel frames of whole hops: samples [hops · HOP] -> [hops, mels].
 

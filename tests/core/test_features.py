@@ -14,6 +14,7 @@ from streamasr.core.features import (
     SAMPLE_RATE,
     WINDOW,
     dft_matrix,
+    folded_dft,
     log_mel,
     mel_matrix,
     used_bins,
@@ -53,6 +54,17 @@ def test_matrix_product_equals_the_fourier_transform() -> None:
     spectrum = np.fft.rfft(window * hann, FFT_SIZE)[used_bins(80)]
     expected = np.concatenate([spectrum.real, -spectrum.imag])
     np.testing.assert_allclose(product, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("mels", [40, 80])
+def test_a_folded_window_has_the_same_power(mels: int) -> None:
+    window = noise(WINDOW, seed=4)
+    real, imaginary = np.split(window @ dft_matrix(mels), 2)
+    cosines, sines = folded_dft(mels)
+    middle = WINDOW // 2
+    after, before = window[middle:], window[middle:0:-1]
+    folded = ((after + before) @ cosines) ** 2 + ((after - before) @ sines) ** 2
+    np.testing.assert_allclose(folded, real**2 + imaginary**2, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("seed", range(5))

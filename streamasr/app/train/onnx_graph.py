@@ -19,15 +19,15 @@ import torch
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from streamasr.core.features import HOP, POWER_FLOOR, WINDOW, dft_matrix, mel_matrix, used_bins
+from streamasr.core.features import HOP, POWER_FLOOR, WINDOW, folded_dft, mel_matrix, used_bins
 from streamasr.core.model import ModelConfig
 from streamasr.edge.weights import quantise_rows
 
 Weights = Mapping[str, NDArray[np.float32]]
 OPSET = 20
 IR_VERSION = 10
-BLOCK = 80
-"""Common divisor of window and hop: framing gathers blocks, not samples."""
+BLOCK = 40
+"""Common divisor of half a window and a hop: framing gathers blocks, not samples."""
 UNSIGNED_ZERO = 128
 HIDDEN_LIMIT = 1.0
 
@@ -124,15 +124,15 @@ def build_step(
 ) -> onnx.ModelProto:
     """Write the graph: int8 with the ``limits`` of `calibrate.measure_limits`, or float."""
     g = GraphWriter(limits)
-    sizes = [int(np.prod(shape)) for _, shape in config.state_parts()]
-    carry, tail1, tail2, hidden, cell = g.split("state", sizes, axis=1)
+    layers = range(config.layers)
+    front = [int(np.prod(shape)) for _, shape in config.state_parts()][:3]
+    parts = g.split("state", [*front, *[config.width] * (2 * config.layers)], axis=1)
+    carry, tail1, tail2 = parts[:3]
+    hiddens, cells = parts[3 : 3 + config.layers], parts[3 + config.layers :]
     padded = g.op("Concat", carry, "samples", axis=1)
     frames = _log_mel(g, padded, config, weights)
     x, row1, row2 = _convolve(g, frames, tail1, tail2, config, weights)
     x = g.linear(x, weights["project.weight"], weights["project.bias"], name="project")
-    layers = range(config.layers)
-    hiddens = g.split(hidden, [config.width] * config.layers, axis=1)
-    cells = g.split(cell, [config.width] * config.layers, axis=1)
     phones = None
     for layer in layers:
         hiddens[layer], cells[layer] = _lstm(
@@ -151,19 +151,33 @@ def build_step(
 
 
 def _log_mel(g: GraphWriter, padded: str, config: ModelConfig, weights: Weights) -> str:
-    """[B, WINDOW - HOP + step_samples] -> normalised frames [B, frames, mels]."""
-    per_window, per_hop = WINDOW // BLOCK, HOP // BLOCK
-    blocks = g.reshape(padded, [-1, (WINDOW - HOP + config.step_samples) // BLOCK, BLOCK])
-    starts = np.arange(config.frames_per_step)[:, None] * per_hop
-    index = g.constant(starts + np.arange(per_window)[None, :], "window_blocks")
-    windows = g.reshape(g.op("Gather", blocks, index, axis=1), [-1, config.frames_per_step, WINDOW])
-    dft = dft_matrix(config.mels)
-    spectrum = g.op("MatMul", windows, g.constant(dft, "dft"))
-    real, imaginary = g.split(spectrum, [dft.shape[1] // 2] * 2, axis=2)
-    power = g.op("Add", g.op("Mul", real, real), g.op("Mul", imaginary, imaginary))
+    """[B, WINDOW - HOP + step_samples] -> normalised frames [B, frames, mels].
+
+    Windows are folded about their middle (`core.features.folded_dft`): what comes after it, and
+    the mirror of what comes before.
+    """
+    half, frames = WINDOW // 2, config.frames_per_step
+    span = (frames - 1) * HOP + half
+    end, start = g.integers([np.iinfo(np.int64).max]), g.integers([0])
+    axis, back = g.integers([1]), g.integers([-1])
+    after = g.op("Slice", padded, g.integers([half]), end, axis)
+    before = g.op("Slice", padded, g.integers([span]), start, axis, back)
+
+    def halves(x: str, order: Sequence[int]) -> str:
+        """Half a window a frame, in the given order: [B, frames, WINDOW // 2]."""
+        blocks = g.reshape(x, [-1, span // BLOCK, BLOCK])
+        index = np.array(order)[:, None] * (HOP // BLOCK) + np.arange(half // BLOCK)
+        windows = g.op("Gather", blocks, g.constant(index, f"blocks_{order[0]}"), axis=1)
+        return g.reshape(windows, [-1, frames, half])
+
+    right, left = halves(after, range(frames)), halves(before, range(frames)[::-1])
+    power = []
+    for kind, matrix in zip(("Add", "Sub"), folded_dft(config.mels), strict=True):
+        part = g.op("MatMul", g.op(kind, right, left), g.constant(matrix, f"dft_{kind.lower()}"))
+        power.append(g.op("Mul", part, part))
     mel = g.constant(mel_matrix(config.mels)[used_bins(config.mels)], "mel")
     floor = g.constant(np.float32(POWER_FLOOR), "power_floor")
-    log = g.op("Log", g.op("Add", g.op("MatMul", power, mel), floor))
+    log = g.op("Log", g.op("Add", g.op("MatMul", g.op("Add", *power), mel), floor))
     centred = g.op("Sub", log, g.constant(weights["log_mel.mean"], "mean"))
     return g.op("Div", centred, g.constant(weights["log_mel.deviation"], "deviation"))
 
@@ -213,12 +227,10 @@ def _lstm(
         limit=HIDDEN_LIMIT,
     )  # fmt: skip
     gates = g.op("Add", from_input, from_hidden)
-    opened, candidate, output = g.split(
-        gates, [2 * config.width, config.width, config.width], axis=1
-    )
-    enter, keep = g.split(g.op("Sigmoid", opened), [config.width] * 2, axis=1)
-    kept = g.op("Mul", keep, cell)
-    cell = g.op("Add", kept, g.op("Mul", enter, g.op("Tanh", candidate)))
+    enter, keep, candidate, output = g.split(gates, [config.width] * 4, axis=1)
+    kept = g.op("Mul", g.op("Sigmoid", keep), cell)
+    entered = g.op("Mul", g.op("Sigmoid", enter), g.op("Tanh", candidate))
+    cell = g.op("Add", kept, entered)
     return g.op("Mul", g.op("Sigmoid", output), g.op("Tanh", cell)), cell
 
 
