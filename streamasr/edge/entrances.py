@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from streamasr.core.dialects import Entrance, native, vosk
+from streamasr.core.dialects import Entrance, deepgram, native, vosk
 
 ENTRANCES: tuple[Entrance, ...] = (
     native.ENTRANCE,
     vosk.ENTRANCE,
+    deepgram.ENTRANCE,
 )

@@ -53,6 +53,11 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         extensions[ABORT] = self.transport.abort
         await super().run_asgi()
 
+    async def send(self, message: Any) -> None:
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body" and not message.get("more_body"):
+            self.handshake_complete = True  # it was refused: uvicorn logs that as our mistake
+
 
 class Server(uvicorn.Server):
     """uvicorn's server, stopped by us: no signal handlers of its own, no clock ticks."""

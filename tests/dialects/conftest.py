@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -36,23 +38,20 @@ class Served:
 
 
 @pytest.fixture(scope="session")
-def served(session_cache: None) -> Iterator[Served]:
+def served(session_cache: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """One process for all tests of dialects; it must drain without a complaint at the end."""
+    log = tmp_path_factory.mktemp("served") / "log"
     command = [sys.executable, "-m", "streamasr", "serve", "--port", "0"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    assert process.stderr is not None
-    said = []
-    for line in process.stderr:
-        said.append(line)
-        if found := re.search(r"ready on ws://127\.0\.0\.1:(\d+)", line):
-            break
-    else:
-        pytest.fail("the daemon did not start: " + "".join(said))
+    with log.open("wb") as out:
+        process = subprocess.Popen(command, stderr=out)
+    while not (found := re.search(r"ready on ws://127\.0\.0\.1:(\d+)", log.read_text())):
+        assert process.poll() is None, log.read_text()
+        time.sleep(0.05)
     yield Served(int(found[1]))
     process.send_signal(signal.SIGTERM)
-    _, rest = process.communicate(timeout=30)
-    assert process.returncode == 0, rest
-    assert "ERROR" not in rest, rest
+    assert process.wait(timeout=30) == 0, log.read_text()
+    complaints = [line for line in log.read_text().splitlines() if " ERROR " in line]
+    assert not complaints
 
 
 @dataclass(frozen=True)
@@ -70,6 +69,18 @@ class Clip:
             door = Resampler(int(16_000 * 16_000 / rate))
             samples = np.concatenate([door.accept(samples), door.finish()])
         return np.round(samples * 32767).clip(-32768, 32767).astype("<i2").tobytes()
+
+    def wav(self) -> bytes:
+        """A WAV file of 16 bits."""
+        file = io.BytesIO()
+        soundfile.write(file, self.samples, 16_000, format="WAV", subtype="PCM_16")
+        return file.getvalue()
+
+    def mulaw(self) -> bytes:
+        """G.711 at 16 kHz, without a header."""
+        file = io.BytesIO()
+        soundfile.write(file, self.samples, 16_000, format="RAW", subtype="ULAW")
+        return file.getvalue()
 
     def check(self, heard: str) -> None:
         """At most two words of ten may differ."""

@@ -88,7 +88,7 @@ class Vosk:
         if self._is_open:
             return NOTHING
         self._is_open = True
-        return [Listen(Start(sample_rate=self._rate, hotwords=self._phrases))]
+        return [Listen(Start(sample_rate=self._rate, hotwords=self._phrases or None))]
 
     def _configure(self, config: object) -> None:
         """Take what is given; nothing of it changes a stream that has begun."""

@@ -45,7 +45,7 @@ def test_phrases_are_expected_words() -> None:
     vosk.receive('{"config": {"phrase_list": ["lights on", "[unk]", ""]}}')
     (listen, _) = vosk.receive('{"eof" : 1}')
     assert isinstance(listen, Listen)
-    assert [hot.text for hot in listen.start.hotwords] == ["lights on"]
+    assert [hot.text for hot in listen.start.hotwords or ()] == ["lights on"]
 
 
 def test_every_mark_is_one_answer_whatever_happened() -> None:
