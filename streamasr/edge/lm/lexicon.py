@@ -8,7 +8,7 @@ one first.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from lzma import LZMAError
 from pathlib import Path
@@ -66,31 +66,42 @@ def _parse(lines: Iterable[str]) -> Lexicon:
 
 
 def write_lexicon(lexicon: Mapping[str, Iterable[Phones]], file: Path) -> None:
-    """Write a lexicon, one pronunciation a line; .gz and .xz are compressed."""
+    """Write a lexicon, one pronunciation a line, by word; .gz and .xz are compressed."""
     lines = [f"{word} {' '.join(phones)}\n" for word in sorted(lexicon) for phones in lexicon[word]]
     write_text("".join(lines), file)
 
 
 class WordFinder:
-    """Looks words up in a lexicon file without making a table of all of it."""
+    """Looks words up in a file of `write_lexicon` without making a table of all of it."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
 
     @cached_property
     def _lines(self) -> bytes:
+        """In the order of their words, each ended."""
         with open_text(self._file) as stream:
-            return b"\n" + stream.read().encode()
+            return stream.read().encode()
 
     def find(self, words: Iterable[str]) -> dict[str, list[Phones]]:
-        """The pronunciations of those words that are there."""
-        found: dict[str, list[Phones]] = {}
-        for word in words:
-            key = b"\n" + word.encode() + b" "
-            at = self._lines.find(key)
-            while at >= 0:
-                end = self._lines.find(b"\n", at + 1)
-                phones = self._lines[at + len(key) : end if end >= 0 else None].decode().split()
-                found.setdefault(word, []).append(tuple(phones))
-                at = self._lines.find(key, end) if end >= 0 else -1
-        return found
+        """The pronunciations of those words that are there, in the order of the file."""
+        return {word: ways for word in words if (ways := list(self._ways(word.encode())))}
+
+    def _ways(self, word: bytes) -> Iterator[Phones]:
+        lines = self._lines
+        low, high = 0, len(lines)  # the first line of the word begins within
+        while low < high:
+            start = lines.rfind(b"\n", low, (low + high) // 2) + 1 or low
+            end = lines.find(b"\n", start) + 1
+            low, high = (end, high) if _word(lines[start:end]) < word else (low, start)
+        while low < len(lines):
+            end = lines.find(b"\n", low) + 1
+            said, *phones = lines[low:end].decode().split()
+            if said.encode() != word:
+                return
+            yield tuple(phones)
+            low = end
+
+
+def _word(line: bytes) -> bytes:
+    return line.partition(b" ")[0]

@@ -58,3 +58,13 @@ def test_words_are_found_in_a_file_without_reading_all(tmp_path: Path) -> None:
     finder = WordFinder(file)
     assert finder.find(["a", "b", "n", "zork"]) == {"a": [("AH",), ("EY",)], "b": [("B",)]}
     assert finder.find([]) == {}
+
+
+def test_all_words_of_a_lexicon_are_found_and_none_beside(tmp_path: Path) -> None:
+    said = {word: [("B",), ("AA", "B")] for word in ("zz", "b", "b'", "a", "a's", "ab", "ba")}
+    write_lexicon(said, tmp_path / "lexicon.txt")
+    finder = WordFinder(tmp_path / "lexicon.txt")
+    assert finder.find(said) == said
+    assert finder.find(["", "'", "aa", "ac", "z", "zzz", "ab b"]) == {}
+    (tmp_path / "empty.txt").touch()
+    assert WordFinder(tmp_path / "empty.txt").find(["a"]) == {}
