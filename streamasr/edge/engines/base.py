@@ -1,14 +1,30 @@
-"""What engines share: handing out slots, each a row of state in one slab."""
+"""What engines share: handing out slots, each a row of state in one slab.
+
+Two ways to step. `SlottedEngine.step` takes a list and gives copies: what the daemon and files
+use. `SlottedEngine.step_rows` is the one below it, for whoever keeps many streams as arrays:
+samples are written into ``inbox``, and answers are read where the engine left them.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
+from streamasr.core.model import Emissions
 from streamasr.errors import CapacityError
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
 
 
 class SlottedEngine(ABC):
     """Slots 0..capacity - 1, the lowest free one first."""
+
+    inbox: Floats
+    """Samples of the next step [capacity, step_samples], a row for each stream in it."""
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
@@ -30,6 +46,25 @@ class SlottedEngine(ABC):
         """Give a slot back; one that was not claimed is a mistake of the caller."""
         self._taken.remove(slot)
         self._free.append(slot)
+
+    def step(self, batch: Sequence[tuple[int, Floats]]) -> list[Emissions]:
+        """See `core.recognizer.Engine.step`; answers are copies that the caller owns."""
+        if not batch:
+            return []
+        for row, (_, samples) in enumerate(batch):
+            self.inbox[row] = samples
+        units, phones = self.step_rows(np.array([slot for slot, _ in batch]))
+        if phones is None:
+            return [Emissions(row) for row in units.copy()]
+        return [Emissions(*rows) for rows in zip(units.copy(), phones.copy(), strict=True)]
+
+    @abstractmethod
+    def step_rows(self, slots: Ints) -> Emissions:
+        """Advance ``slots`` [n], none twice, by the samples in the first n rows of ``inbox``.
+
+        Returns log-probabilities [n, outputs, units] and [n, outputs, phones], as views that
+        the next step writes over.
+        """
 
     @abstractmethod
     def reset(self, slot: int) -> None:

@@ -1,21 +1,30 @@
-"""The torch engine: the reference on the CPU, and the way to a GPU."""
+"""The torch engine: the reference on the CPU, and the way to a GPU.
+
+The slab of state stays on the device. A step is one upload of rows from pinned memory, one
+recorded run (`edge.engines.capture`), and one download into pinned memory; features are
+computed on the device. On a GPU the large matrices are bfloat16, sums and state float32.
+
+    row up      slot (int32 in the bits of a float32), samples [step_samples]
+    row down    units [outputs · units], phones [outputs · phones]
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from streamasr.core.model import Emissions
 from streamasr.core.network import AcousticModel
 from streamasr.edge.bundle import Bundle
-from streamasr.edge.engines.base import SlottedEngine
+from streamasr.edge.engines.base import Floats, Ints, SlottedEngine
+from streamasr.edge.engines.capture import Recorder, Step, StepCells, ladder
 from streamasr.edge.weights import read_weights
 from streamasr.errors import BundleError, UsageError
 
-Floats = NDArray[np.float32]
+LARGEST = 8192
+"""Streams in one recorded run; larger batches are several."""
 
 
 def load_network(bundle: Bundle) -> AcousticModel:
@@ -31,29 +40,94 @@ def load_network(bundle: Bundle) -> AcousticModel:
 class TorchEngine(SlottedEngine):
     """Steps streams through `AcousticModel`, with the slab of state on the device."""
 
-    def __init__(self, bundle: Bundle, *, capacity: int, device: str) -> None:
+    def __init__(
+        self, bundle: Bundle, *, capacity: int, device: str, kind: torch.dtype | None = None
+    ) -> None:
+        """``kind`` is the type of products: bfloat16 on a GPU unless told, else float32."""
         super().__init__(capacity)
         if device == "cuda" and not torch.cuda.is_available():
             raise UsageError("torch finds no CUDA device", remedy="--device cpu")
         self.facts = bundle.facts
         self.device = device
-        self._model = load_network(bundle).to(device)
-        self._slab = torch.zeros(capacity, bundle.facts.state_size, device=device)
+        self._kind = kind or (torch.bfloat16 if device == "cuda" else torch.float32)
+        self._model = _prepare(load_network(bundle), self._kind).to(device)
+        self._model.recurrence = StepCells(self._model, self._kind)
+        self._sizes = ladder(capacity, LARGEST)
+        self._spare = capacity
+        """A row of the slab for rows of a recorded run that no stream needs."""
+        self._slab = torch.zeros(capacity + 1, self.facts.state_size, device=device)
+        self._allocate(bundle.config.phones)
+        self._record()
+
+    def _allocate(self, phones: int) -> None:
+        """Rows for a whole step in pinned memory, and for a run of it on the device."""
+        outputs = self.facts.outputs_per_step
+        self._splits = [outputs * len(self.facts.units), outputs * phones]
+        largest = self._sizes[-1]
+        rows, up, down = self.capacity + largest, 1 + self.facts.step_samples, sum(self._splits)
+        pinned = self.device == "cuda"
+        self._up = torch.zeros(rows, up, pin_memory=pinned)
+        self._down = torch.zeros(rows, down, pin_memory=pinned)
+        self._rows_in = torch.zeros(largest, up, device=self.device)
+        self._rows_in.view(torch.int32)[:, 0] = self._spare
+        self._rows_out = torch.zeros(largest, down, device=self.device)
+        self._slots: np.ndarray = self._up.numpy().view(np.int32)[:, 0]
+        self.inbox = self._up.numpy()[: self.capacity, 1:]
+        answers = self._down.numpy()
+        self._units: Floats = answers[:, : self._splits[0]]
+        self._phones: Floats = answers[:, self._splits[0] :]
+
+    @torch.inference_mode()
+    def _record(self) -> None:
+        recorder = Recorder(torch.device(self.device))
+        # the largest first: the others find room in its memory
+        sizes = reversed(self._sizes)
+        self._steps: dict[int, Step] = {
+            size: recorder.record(partial(self._step, size)) for size in sizes
+        }
+
+    def _step(self, size: int) -> None:
+        """Advance what the first ``size`` uploaded rows say."""
+        rows = self._rows_in[:size]
+        slots = rows.view(torch.int32)[:, 0].long()
+        mixed = self._kind != torch.float32
+        # no cache: what it keeps would not be there when a recording plays
+        with torch.autocast(self.device, self._kind, enabled=mixed, cache_enabled=False):
+            units, phones, state = self._model(rows[:, 1:], self._slab[slots])
+        self._slab.index_copy_(0, slots, state)
+        out = self._rows_out[:size]
+        out[:, : self._splits[0]] = units.flatten(1)
+        if phones is not None:
+            out[:, self._splits[0] :] = phones.flatten(1)
 
     def reset(self, slot: int) -> None:
         self._slab[slot].zero_()
 
     @torch.inference_mode()
-    def step(self, batch: Sequence[tuple[int, Floats]]) -> list[Emissions]:
-        """See `core.recognizer.Engine.step`: one upload, one download."""
-        if not batch:
-            return []
-        slots = torch.tensor([slot for slot, _ in batch], device=self.device)
-        samples = torch.from_numpy(np.stack([s for _, s in batch])).to(self.device)
-        emissions = self._model(samples, self._slab[slots])
-        self._slab[slots] = emissions.state
-        units = emissions.units.cpu().numpy()
-        if emissions.phones is None:
-            return [Emissions(row) for row in units]
-        phones = emissions.phones.cpu().numpy()
-        return [Emissions(*rows) for rows in zip(units, phones, strict=True)]
+    def step_rows(self, slots: Ints) -> Emissions:
+        """See `SlottedEngine.step_rows`; at most LARGEST streams an upload."""
+        count = len(slots)
+        self._slots[:count] = slots
+        for start in range(0, count, self._sizes[-1]):
+            left = min(count - start, self._sizes[-1])
+            size = next(s for s in self._sizes if s >= left)
+            self._slots[start + left : start + size] = self._spare
+            rows = slice(start, start + size)
+            self._rows_in[:size].copy_(self._up[rows], non_blocking=True)
+            self._steps[size]()
+            self._down[rows].copy_(self._rows_out[:size], non_blocking=True)
+        if self.device == "cuda":
+            torch.cuda.current_stream().synchronize()  # pragma: no cover
+        outputs = self.facts.outputs_per_step
+        units = self._units[:count].reshape(count, outputs, -1)
+        if not self._splits[1]:
+            return Emissions(units)
+        return Emissions(units, self._phones[:count].reshape(count, outputs, -1))
+
+
+def _prepare(model: AcousticModel, kind: torch.dtype) -> AcousticModel:
+    """Give the large matrices outside of the recurrent layers their type; heads stay float32."""
+    names = ["conv1", "conv2", "project", *(["feedback"] if model.has_feedback else [])]
+    for name in names:
+        model.get_submodule(name).to(kind)
+    return model
