@@ -42,6 +42,7 @@ class Door:
         try:
             dialect = self._open(request, scope)
         except Refused as refused:
+            self._service.meters.refusals.labels(self._entrance.path, refused.refusal.code).inc()
             answer = respond(refused.refusal, self._entrance.answer(refused.refusal, request))
             with contextlib.suppress(OSError):
                 await answer(scope, receive, send)
@@ -71,7 +72,12 @@ class Door:
         headers = [(k.encode(), v.encode()) for k, v in entrance.headers(request).items()]
         service = self._service
         session = Session(
-            service.worker, service.settings, dialect, transport, name=request.session
+            service.worker,
+            service.settings,
+            dialect,
+            transport,
+            name=request.session,
+            meter=service.meters.session(dialect.name),
         )
         with service.counting(session):
             await transport.accept(subprotocol=chosen[0] if chosen else None, headers=headers)

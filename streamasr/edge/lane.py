@@ -126,6 +126,7 @@ class Lane:
         self.is_cancelled = False  # set by the loop
         self.is_over = False  # set by the thread: the slot is free again
         self.slot = -1
+        self.lag_ms = 0.0  # audio received and not decoded, when the thread last looked
         self._wake = wake
         self._door = door
         self._options = options
@@ -197,8 +198,8 @@ class Lane:
             if is_control:
                 break  # what it caused is told before anything that follows it
         self.statistics.position = self._stream.position
-        lag_ms = self._lag_samples(self._stream) / MS
-        self.statistics.worst_lag_ms = max(self.statistics.worst_lag_ms, lag_ms)
+        self.lag_ms = self._lag_samples(self._stream) / MS
+        self.statistics.worst_lag_ms = max(self.statistics.worst_lag_ms, self.lag_ms)
         return work
 
     def _take_in(self, stream: Stream) -> bool:

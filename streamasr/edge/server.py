@@ -23,10 +23,14 @@ from starlette.routing import Route
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from streamasr.core.recognizer import Engine
+from streamasr.edge.capacity import Calibration
+from streamasr.edge.listening import listen
+from streamasr.edge.metrics import Meters
 from streamasr.edge.notify import notify
 from streamasr.edge.pages import DEMO_PATH
 from streamasr.edge.service import ABORT, STREAM_PATH, Service, create_app
 from streamasr.edge.settings import Settings
+from streamasr.edge.supervisor import Link
 from streamasr.edge.worker import EngineThread
 from streamasr.errors import ConfigError, StreamasrError, UsageError
 
@@ -34,13 +38,8 @@ __all__ = ["Server", "create_app", "listen", "run"]
 
 log = logging.getLogger(__name__)
 
-BACKLOG = 1024
-SEND_BUFFER_BYTES = 64 * 1024
-"""Of the kernel, for each connection: what a client that does not read can make us keep."""
 PING_INTERVAL_S = 20.0
 """Keeps the paths through routers open; a late answer is no reason to hang up."""
-KEEPALIVE = {socket.TCP_KEEPIDLE: 30, socket.TCP_KEEPINTVL: 10, socket.TCP_KEEPCNT: 3}
-"""A machine that vanished is noticed after a minute."""
 GOODBYE_S = 2
 """Left for closing handshakes once all sessions are over."""
 
@@ -100,35 +99,20 @@ class Server(uvicorn.Server):
         self._stop.set()
 
 
-def listen(settings: Settings) -> socket.socket:
-    """Open the listening socket; raises StreamasrError naming address and reason."""
-    host, port = settings.server.host, settings.server.port
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        family, _, _, _, address = found[0]
-        sock = socket.create_server(address, family=family, backlog=BACKLOG)
-    except OSError as error:
-        raise StreamasrError(
-            f"cannot listen on {host} port {port}: {error.strerror or error}",
-            remedy="choose another --host or --port",
-        ) from error
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    # asyncio sets this only for sockets that were made with IPPROTO_TCP by name
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    for option, value in KEEPALIVE.items():
-        sock.setsockopt(socket.IPPROTO_TCP, option, value)
-    return sock
-
-
-def run(settings: Settings, open_engine: Callable[[], Engine], pages: Sequence[Route] = ()) -> int:
+def run(
+    settings: Settings,
+    open_engine: Callable[[], Engine],
+    pages: Sequence[Route] = (),
+    link: Link | None = None,
+) -> int:
     """Serve until a signal comes, web pages too; returns the exit code.
 
-    Raises ConfigError for settings that cannot work, such as a missing token file.
+    With a ``link`` as one of several workers, else as the whole daemon. Raises ConfigError
+    for settings that cannot work, such as a missing token file.
     """
     try:
-        with listen(settings) as sock:
-            return asyncio.run(_serve(settings, open_engine, pages, sock))
+        with listen(settings, is_shared=link is not None) as sock:
+            return asyncio.run(_serve(settings, open_engine, pages, sock, link))
     except StreamasrError as error:
         if isinstance(error, UsageError):
             raise
@@ -141,29 +125,45 @@ async def _serve(
     open_engine: Callable[[], Engine],
     pages: Sequence[Route],
     sock: socket.socket,
+    link: Link | None,
 ) -> int:
-    worker = EngineThread(open_engine)
-    app = create_app(worker, settings, pages)
+    meters = Meters()
+    calibration = Calibration(settings)
+    worker = EngineThread(open_engine, observer=meters, idle_work=calibration.measure)
+    app = create_app(
+        worker,
+        settings,
+        pages,
+        meters=meters,
+        capacity=calibration,
+        tally=None if link is None else link.tally,
+    )
     service: Service = app.state.service
     try:
         server = Server(app, settings)
     except OSError as error:  # ssl.SSLError is one too
         raise ConfigError(f"cannot use the TLS certificate: {error}") from error
-    stopped = _watch_signals(service)
+    stopped = _watch_signals(service, link)
     serving = asyncio.create_task(server.serve([sock]), name="server")
     page = _page_address(settings, sock) if pages else ""
-    running = asyncio.create_task(_run_engine(worker, settings, sock, page), name="engine")
+    started = asyncio.Event()
+    running = asyncio.create_task(_run_engine(worker, started), name="engine")
+    telling = asyncio.create_task(_tell_ready(started, service, settings, sock, page, link))
     waiting = asyncio.create_task(stopped.wait(), name="signal")
     await asyncio.wait({serving, running, waiting}, return_when=asyncio.FIRST_COMPLETED)
     has_failed = not stopped.is_set()
-    notify("STOPPING=1")
+    if has_failed:
+        service.fail()
+    if link is None:
+        notify("STOPPING=1")
     log.info("stopping: %d sessions are open", service.sessions)
     cut = await service.drain()
     server.stop()
     await worker.stop()
-    for task in (waiting, running):
+    for task in (waiting, running, telling):
         task.cancel()
-    results = await asyncio.gather(serving, running, waiting, return_exceptions=True)
+    tasks = (serving, running, waiting, telling)
+    results = await asyncio.gather(*tasks, return_exceptions=True)
     for result in results:
         if isinstance(result, Exception):
             log.error("%s", result, exc_info=None if isinstance(result, StreamasrError) else result)
@@ -171,30 +171,45 @@ async def _serve(
     return 1 if has_failed or cut else 0
 
 
-async def _run_engine(
-    worker: EngineThread, settings: Settings, sock: socket.socket, page: str
-) -> None:
-    """Load the engine and say so, and where the page is; ends only if the engine fails."""
+async def _run_engine(worker: EngineThread, started: asyncio.Event) -> None:
+    """Load the engine; ends only if the engine fails."""
     await worker.start()
+    started.set()
+    await worker.wait_ended()
+
+
+async def _tell_ready(
+    started: asyncio.Event,
+    service: Service,
+    settings: Settings,
+    sock: socket.socket,
+    page: str,
+    link: Link | None,
+) -> None:
+    """Say in the log, and to whoever started us, that sessions are welcome, and where."""
+    await started.wait()
+    worker = service.worker
     facts = worker.facts
     assert facts is not None, "a started worker has an engine"
+    service.update()
     host, port = sock.getsockname()[:2]
-    scheme = "wss" if settings.server.tls_cert else "ws"
     log.info(
         "ready on %s://%s:%d%s: model %s, engine %s, algorithmic latency %.0f ms, %d sessions",
-        scheme,
+        "wss" if settings.server.tls_cert else "ws",
         f"[{host}]" if ":" in host else host,
         port,
         STREAM_PATH,
         facts.name,
         worker.engine_name,
         facts.latency_ms,
-        min(settings.limits.sessions, worker.capacity),
+        service.room,
     )
+    if link is not None:
+        link.ready()
+        return
     if page:
         log.info("live captions in a browser: %s", page)
     notify("READY=1")
-    await worker.wait_ended()
 
 
 def _page_address(settings: Settings, sock: socket.socket) -> str:
@@ -208,16 +223,26 @@ def _page_address(settings: Settings, sock: socket.socket) -> str:
     return f"{scheme}://{host}:{port}{DEMO_PATH}"
 
 
-def _watch_signals(service: Service) -> asyncio.Event:
-    """Set the event at the first signal, cut all sessions at the second."""
+def _watch_signals(service: Service, link: Link | None) -> asyncio.Event:
+    """Set the event at the first signal, cut all sessions at the second.
+
+    A worker is told by its supervisor, and stops when that is gone.
+    """
     stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
 
     def on_signal() -> None:
         if stopped.is_set():
             service.cut()
         stopped.set()
 
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, on_signal)
+    def on_word() -> None:
+        loop.remove_reader(link.pipe.fileno())  # type: ignore[union-attr]
+        stopped.set()
+
+    loop.add_signal_handler(signal.SIGTERM, on_signal)
+    if link is None:
+        loop.add_signal_handler(signal.SIGINT, on_signal)
+    else:
+        loop.add_reader(link.pipe.fileno(), on_word)
     return stopped

@@ -16,30 +16,49 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from streamasr.core.dialects import Refusal, Refused, native
 from streamasr.edge.admission import Admission
+from streamasr.edge.capacity import Calibration
 from streamasr.edge.door import ABORT, Door
 from streamasr.edge.entrances import ENTRANCES
+from streamasr.edge.metrics import Meters
 from streamasr.edge.session import Session
 from streamasr.edge.settings import Settings
+from streamasr.edge.tally import Tally
 from streamasr.edge.worker import EngineThread
+from streamasr.errors import StreamasrError
 
 __all__ = ["ABORT", "STREAM_PATH", "Service", "create_app"]
 
 log = logging.getLogger(__name__)
 
 STREAM_PATH = native.ENTRANCE.path
+CROWD = 8
+"""Streams that one may call a load."""
+ROUND_SHARE = 0.9
+"""Of a step's duration: what a round of all streams may take before newcomers are refused."""
 
 
 class Service:
     """All sessions of one daemon and the door in front of them."""
 
-    def __init__(self, worker: EngineThread, settings: Settings) -> None:
+    def __init__(
+        self,
+        worker: EngineThread,
+        settings: Settings,
+        *,
+        meters: Meters | None = None,
+        capacity: Calibration | None = None,
+        tally: Tally | None = None,
+    ) -> None:
         self.worker = worker
         self.settings = settings
+        self.meters = meters or Meters()
+        self._calibration = capacity or Calibration(settings)
+        self._tally = tally or Tally()
         self._admission = Admission.from_settings(settings)
         self._sessions: set[Session] = set()
         self._is_draining = False
@@ -63,8 +82,23 @@ class Service:
 
     @property
     def room(self) -> int:
-        """The most sessions at a time."""
-        return min(self.settings.limits.sessions, self.worker.capacity)
+        """The most streams at a time in this process, as far as that is known."""
+        room = min(self.settings.limits.sessions, self.worker.capacity)
+        estimated = self._calibration.streams
+        return room if estimated is None else min(room, estimated)
+
+    @property
+    def is_overloaded(self) -> bool:
+        """The engine takes longer for a round of all streams than a step of them lasts."""
+        facts = self.worker.facts
+        if facts is None or self.streams < CROWD:
+            return False
+        return self.worker.round_s > ROUND_SHARE * facts.step_samples / facts.sample_rate
+
+    def update(self) -> None:
+        """Tell the other workers, and whoever reads the metrics, what is open here."""
+        self._tally.update(streams=self.streams, room=self.room)
+        self.meters.capacity.set(self._calibration.streams or self.room)
 
     def not_ready(self) -> str:
         """Why nobody can come in now; empty when the daemon is ready."""
@@ -84,18 +118,23 @@ class Service:
         """Raise Refused when there is no room for so many more."""
         if reason := self.not_ready():
             raise Refused(Refusal(503, "not_ready", reason, "try again later"))
-        if self.streams + streams > self.room:
-            message = f"all {self.room} sessions are taken"
+        room, limit = self.room, self.settings.limits.sessions
+        if self.streams + streams > room or self._tally.streams + streams > limit:
+            message = f"all {min(limit, self._tally.room or room)} sessions are taken"
             raise Refused(Refusal(503, "busy", message, "try again later"))
+        if self.is_overloaded:
+            raise Refused(Refusal(503, "busy", "the machine is at its limit", "try again later"))
 
     @contextlib.contextmanager
     def counting(self, session: Session) -> Iterator[None]:
         """Count a session, and drain it with the others."""
         self._sessions.add(session)
+        self.update()
         try:
             yield
         finally:
             self._sessions.discard(session)
+            self.update()
             self._changed.set()
 
     async def drain(self) -> int:
@@ -117,6 +156,12 @@ class Service:
             self._changed.clear()
             await self._changed.wait()
 
+    def fail(self) -> None:
+        """Tell all sessions that the engine is no more."""
+        error = StreamasrError("the engine failed", remedy="connect again")
+        for session in list(self._sessions):
+            session.fail(error)
+
     def cut(self) -> None:
         """Drop all connections at once."""
         for session in list(self._sessions):
@@ -134,23 +179,38 @@ class Service:
     async def readyz(self, request: Request) -> JSONResponse:
         """Whether new sessions are welcome; send traffic elsewhere if not."""
         reason = self.not_ready()
-        body: dict[str, Any] = {"ready": not reason, "sessions": self.sessions, "room": self.room}
+        self.update()
+        limit = self.settings.limits.sessions
+        body: dict[str, Any] = {
+            "ready": not reason,
+            "sessions": self._tally.streams,
+            "room": min(limit, self._tally.room),
+        }
         if reason:
             body["reason"] = reason
         return JSONResponse(body, 503 if reason else 200)
 
+    async def metrics(self, request: Request) -> Response:
+        """The numbers of all workers, for Prometheus."""
+        self.update()
+        body, content_type = self.meters.page()
+        return Response(body, headers={"content-type": content_type})
 
-def create_app(worker: EngineThread, settings: Settings, pages: Sequence[Route] = ()) -> Starlette:
+
+def create_app(
+    worker: EngineThread, settings: Settings, pages: Sequence[Route] = (), **parts: Any
+) -> Starlette:
     """Build the application; it serves sessions once the worker is ready, ``pages`` at once.
 
-    Raises ConfigError when the token file is no good.
+    ``parts`` are those of `Service`. Raises ConfigError when the token file is no good.
     """
-    service = Service(worker, settings)
+    service = Service(worker, settings, **parts)
     app = Starlette(
         routes=[
             *_doors(service),
             Route("/healthz", service.healthz),
             Route("/readyz", service.readyz),
+            Route("/metrics", service.metrics),
             *pages,
         ]
     )

@@ -52,6 +52,7 @@ from streamasr.core.messages import (
 )
 from streamasr.edge.ears import Ears
 from streamasr.edge.lane import Delivery, Statistics
+from streamasr.edge.metrics import SessionMeter
 from streamasr.edge.outbox import Outbox, Outgoing
 from streamasr.edge.settings import Settings
 from streamasr.edge.transport import Transport
@@ -72,6 +73,7 @@ class Session:
         transport: Transport,
         *,
         name: str = "",
+        meter: SessionMeter | None = None,
     ) -> None:
         self.id = name or secrets.token_hex(4)
         self._worker = worker
@@ -79,6 +81,7 @@ class Session:
         self._limits = settings.limits
         self._dialect = dialect
         self._transport = transport
+        self._meter = meter
         self._loop = asyncio.get_running_loop()
         self._outbox = Outbox(bound=settings.limits.outbox_events)
         self._ears: Ears | None = None  # set by Listen
@@ -118,11 +121,18 @@ class Session:
             return
         self._reason = reason
         self._is_closing = True
+        if self._meter is not None:
+            self._meter.stop()
         if self._ears is not None:
             self._ears.finish()
         else:
             self._outbox.put(self._closed())
         self._room.set()
+
+    def fail(self, error: StreamasrError) -> None:
+        """Tell the client of a failure of ours, and close."""
+        if not self._is_closing:
+            self._fail(error)
 
     def cut(self) -> None:
         """Drop the connection at once."""
@@ -239,6 +249,8 @@ class Session:
         """Called on the loop with what the engine thread has for us."""
         for event in delivery.events:
             self._outbox.put(event, channel)
+            if self._meter is not None:
+                self._meter.tell(event)
         for key in delivery.flushed:
             self._outbox.put(Flushed(key), channel)  # type: ignore[arg-type]  # the key we gave
         for key, position in delivery.marked:
@@ -247,6 +259,8 @@ class Session:
             self._fail(delivery.error)
         elif delivery.finished and self._listening.is_finished:
             self._outbox.put(self._closed())
+            if self._meter is not None:
+                self._meter.finish()
         self._room.set()
 
     async def _speak(self) -> None:
@@ -334,6 +348,8 @@ class Session:
 
     def _log_end(self) -> None:
         done = self._closed()
+        if self._meter is not None:
+            self._meter.close(self._reason, done.rtf)
         log.info(
             "session %s (%s) from %s ended: %s; %.1f s heard in %.1f s, %d utterances, %d words, "
             "rtf %.4f, worst lag %.0f ms",

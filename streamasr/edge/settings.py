@@ -52,6 +52,9 @@ class ServerSettings:
         "auto", "what makes words of its answers", choices=("auto", "greedy", "graph")
     )
     threads: int = _setting(1, "CPU threads of the engine", low=1, high=256)
+    workers: int = _setting(
+        1, "processes that share the port, each with an engine", low=1, high=256
+    )
     token_file: str = _setting("", "file of tokens, one a line, plain or as sha256:HEX")
     insecure: bool = _setting(False, "listen beyond this machine without tokens")
     tls_cert: str = _setting("", "certificate chain, PEM")

@@ -23,8 +23,9 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from queue import Empty, SimpleQueue
+from typing import Protocol
 
 import numpy as np
 
@@ -37,15 +38,40 @@ from streamasr.edge.lane import Deliver, Delivery, Door, Lane
 log = logging.getLogger(__name__)
 
 WARM_UP_STEPS = 3
+ROUND_WEIGHT = 0.05
+"""Of the last round in the average duration of rounds,"""
+LONGEST_ROUND_S = 0.2
+"""and the longest that one may count, so that a single hiccup decides nothing."""
+
+
+IdleWork = Callable[[Engine], Iterator[None]]
+"""What to do while nobody speaks, in slices of some milliseconds; closed when somebody does,
+and then begun again."""
+
+
+class Observer(Protocol):
+    """Is told of each batch, in the engine's thread."""
+
+    def stepped(self, streams: int, *, step_s: float, audio_s: float, lag_s: float) -> None:
+        """So many streams took a step; ``lag_s`` is what waits in the one that lags most."""
+        ...
 
 
 class EngineThread:
     """Owns the engine and steps all lanes; start and stop belong to the loop."""
 
     def __init__(
-        self, open_engine: Callable[[], Engine], *, clock: Callable[[], float] = time.perf_counter
+        self,
+        open_engine: Callable[[], Engine],
+        *,
+        observer: Observer | None = None,
+        idle_work: IdleWork | None = None,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._open_engine = open_engine
+        self._observer = observer
+        self._idle_work = idle_work  # None once it is done
+        self._slices: Iterator[None] | None = None  # of the idle work under way
         self._clock = clock
         self._queue: SimpleQueue[Lane | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
@@ -58,6 +84,8 @@ class EngineThread:
         self.facts: ModelFacts | None = None
         """Set once the engine is open."""
         self.capacity = 0
+        self.round_s = 0.0
+        """How long it took lately to go through all lanes once; 0 while there is nothing to do."""
         self.is_ready = False
         """Open, warm and alive."""
         self._has_failed = False
@@ -128,6 +156,12 @@ class EngineThread:
 
     def _serve(self, engine: Engine) -> None:
         while self._take_arrivals():
+            if not self._active:
+                self.round_s = 0.0
+                self._work_idly(engine)
+                continue
+            self._stop_idle_work()
+            began = self._clock()
             out: list[tuple[Lane, Delivery]] = []
             batch = self._gather(engine, out)
             if batch:
@@ -135,11 +169,34 @@ class EngineThread:
             self._settle(engine, {lane for lane, _ in batch}, out)
             if out:
                 self._post(out)
+            took = min(self._clock() - began, LONGEST_ROUND_S)
+            self.round_s += ROUND_WEIGHT * (took - self.round_s)
+        self._stop_idle_work()
+
+    def _work_idly(self, engine: Engine) -> None:
+        """Do a slice of the idle work, beginning it if need be."""
+        if self._idle_work is None:
+            return
+        try:
+            if self._slices is None:
+                self._slices = self._idle_work(engine)
+            next(self._slices)
+        except StopIteration:
+            self._slices = self._idle_work = None
+        except Exception:
+            log.exception("idle work failed")
+            self._slices = self._idle_work = None
+
+    def _stop_idle_work(self) -> None:
+        """Give back what unfinished idle work holds; it begins again later."""
+        if self._slices is not None:
+            self._slices.close()  # type: ignore[attr-defined]  # it is a generator
+            self._slices = None
 
     def _take_arrivals(self) -> bool:
         """Bring in the lanes that were woken; sleep when there is nothing else to do."""
         try:
-            lane = self._queue.get(block=not self._active)
+            lane = self._queue.get(block=not self._active and self._idle_work is None)
             while lane is not None:
                 lane.is_queued = False
                 if not lane.is_over:
@@ -183,7 +240,16 @@ class EngineThread:
             answers = engine.step([(lane.slot, work.samples) for lane, work in batch])
         except Exception:
             answers = [_step_alone(engine, lane, work) for lane, work in batch]
-        share = (self._clock() - began) / len(batch)
+        took = self._clock() - began
+        share = took / len(batch)
+        if self._observer is not None:
+            facts = engine.facts
+            self._observer.stepped(
+                len(batch),
+                step_s=took,
+                audio_s=len(batch) * facts.step_samples / facts.sample_rate,
+                lag_s=max(lane.lag_ms for lane, _ in batch) / 1000,
+            )
         for (lane, _), answer in zip(batch, answers, strict=True):
             lane.charge(share)
             try:

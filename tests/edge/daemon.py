@@ -16,11 +16,14 @@ from streamasr.core.events import Event, Partial
 from streamasr.core.options import StreamOptions
 from streamasr.core.protocol import decode_server, encode
 from streamasr.core.recognizer import Engine, Recognizer
+from streamasr.edge.capacity import Calibration
 from streamasr.edge.lane import Samples
-from streamasr.edge.server import Server, create_app, listen
+from streamasr.edge.listening import listen
+from streamasr.edge.metrics import Meters
+from streamasr.edge.server import Server, create_app
 from streamasr.edge.service import Service
 from streamasr.edge.settings import Settings, load
-from streamasr.edge.worker import EngineThread
+from streamasr.edge.worker import EngineThread, IdleWork
 from tests.fakes import ScriptedEngine
 
 
@@ -49,6 +52,8 @@ async def daemon(
     open_engine: Callable[[], Engine] | None = None,
     is_loaded: bool = True,
     pages: Sequence[Route] = (),
+    idle_work: IdleWork | None = None,
+    capacity: Calibration | None = None,
     **flags: Any,
 ) -> AsyncIterator[Daemon]:
     """Serve until the block ends; flags are settings such as ``limits__idle_s=1``.
@@ -58,8 +63,10 @@ async def daemon(
     before = asyncio.all_tasks()
     settings = settings_of(**flags)
     engine = engine or ScriptedEngine(capacity=64)
-    worker = EngineThread(open_engine or (lambda: engine))
-    app = create_app(worker, settings, pages)
+    meters = Meters()
+    opener = open_engine or (lambda: engine)
+    worker = EngineThread(opener, observer=meters, idle_work=idle_work)
+    app = create_app(worker, settings, pages, meters=meters, capacity=capacity)
     server = Server(app, settings)
     with listen(settings) as sock:
         port = sock.getsockname()[1]

@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import json
 import threading
 from pathlib import Path
@@ -9,8 +10,10 @@ from websockets.asyncio.client import connect as open_websocket
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Origin
 
+from streamasr.core.messages import WireError
 from streamasr.core.recognizer import Engine
 from streamasr.edge.client import connect
+from streamasr.edge.service import CROWD
 from streamasr.edge.service import STREAM_PATH as PATH
 from streamasr.errors import ConfigError, OverloadError, UsageError
 from tests.edge.daemon import Daemon, daemon, pcm
@@ -178,3 +181,22 @@ async def test_a_session_that_never_started_drains_too() -> None:
         assert await running.service.drain() == 0
         closed = json.loads(await connection.recv())
         assert closed["reason"] == "drain"
+
+
+async def test_newcomers_are_refused_while_rounds_take_longer_than_steps() -> None:
+    async with daemon() as running, contextlib.AsyncExitStack() as stack:
+        for _ in range(CROWD):
+            await stack.enter_async_context(connect(running.url))
+        assert not running.service.is_overloaded
+        running.worker.round_s = 0.079
+        with pytest.raises(OverloadError, match="limit"):
+            async with connect(running.url):
+                pass
+        running.worker.round_s = 0.0
+
+
+async def test_an_engine_that_fails_is_told_to_all_sessions() -> None:
+    async with daemon() as running, connect(running.url) as client:
+        running.service.fail()
+        with pytest.raises(WireError, match="engine failed"):
+            await client.stop()

@@ -17,6 +17,7 @@ from streamasr.edge.settings import load, table
 if TYPE_CHECKING:
     from streamasr.core.recognizer import Engine
     from streamasr.edge.settings import Settings
+    from streamasr.edge.supervisor import Link
 
 WEB = Path(__file__).parents[1] / "web"
 SETTINGS = {setting.name: setting for setting in table()}
@@ -41,6 +42,7 @@ def serve(
     device: Annotated[Device | None, flag("server.device", "--device")] = None,
     decoder: Annotated[DecoderChoice | None, flag("server.decoder", "--decoder")] = None,
     threads: Annotated[int | None, flag("server.threads", "--threads")] = None,
+    workers: Annotated[int | None, flag("server.workers", "--workers")] = None,
     max_sessions: Annotated[int | None, flag("limits.sessions", "--max-sessions")] = None,
     token_file: Annotated[str | None, flag("server.token_file", "--token-file", "FILE")] = None,
     tls_cert: Annotated[str | None, flag("server.tls_cert", "--tls-cert", "FILE")] = None,
@@ -59,11 +61,9 @@ def serve(
     Examples:
       streamasr serve
       streamasr serve --model ./models/mine --max-sessions 50
+      streamasr serve --workers 4
       streamasr serve --host 0.0.0.0 --token-file /etc/streamasr/tokens
     """
-    from streamasr.edge.pages import demo_routes
-    from streamasr.edge.server import run
-
     flags = {
         "server.host": host,
         "server.port": port,
@@ -71,6 +71,7 @@ def serve(
         "server.device": device and device.value,
         "server.decoder": decoder and decoder.value,
         "server.threads": threads,
+        "server.workers": workers,
         "limits.sessions": max_sessions,
         "server.token_file": token_file,
         "server.tls_cert": tls_cert,
@@ -79,9 +80,24 @@ def serve(
         "stream.hotwords": hotword_texts(hotwords) or None,
     }
     settings = load(path=config, environ=os.environ, flags=flags)
-    set_up_logging(getattr(logging, settings.server.log_level.upper()), force=False)
-    if code := run(settings, opener(settings), demo_routes(WEB)):
+    if settings.server.workers == 1:
+        code = work(settings)
+    else:
+        from streamasr.edge.supervisor import supervise
+
+        set_up_logging(getattr(logging, settings.server.log_level.upper()), force=False)
+        code = supervise(settings, work)
+    if code:
         raise typer.Exit(code)
+
+
+def work(settings: Settings, link: Link | None = None) -> int:
+    """Serve with these settings, with a link as one of several workers; the exit code."""
+    from streamasr.edge.pages import demo_routes
+    from streamasr.edge.server import run
+
+    set_up_logging(getattr(logging, settings.server.log_level.upper()), force=False)
+    return run(settings, opener(settings), demo_routes(WEB), link)
 
 
 def opener(settings: Settings) -> Callable[[], Engine]:

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from streamasr.edge import capacity
+from streamasr.edge.bundle import find
+from streamasr.edge.capacity import Calibration, fingerprint
+from streamasr.edge.client import connect
+from streamasr.edge.engines import open_engine
+from tests.edge.daemon import daemon, pcm, settings_of
+from tests.fakes import ScriptedEngine, tone
+
+
+def test_a_measured_cost_is_found_again(tmp_path: Path) -> None:
+    engine = ScriptedEngine(capacity=4)
+    first, again = (Calibration(settings_of(), tmp_path) for _ in range(2))
+    assert first.streams is None
+    assert len(list(first.measure(engine))) > 1
+    assert first.cost is not None
+    assert first.cost > capacity.LOOP_COST
+    assert first.streams is not None
+    assert first.streams >= 1
+    assert engine.open_slots == 0
+    assert list(again.measure(engine)) == []
+    assert again.cost == first.cost
+
+
+def test_measuring_that_is_broken_off_gives_back_its_slots(tmp_path: Path) -> None:
+    engine = ScriptedEngine(capacity=4)
+    calibration = Calibration(settings_of(), tmp_path)
+    work = calibration.measure(engine)
+    next(work)
+    assert engine.open_slots == 4
+    work.close()
+    assert engine.open_slots == 0
+    assert calibration.streams is None
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_says_nothing_is_measured_anew(tmp_path: Path) -> None:
+    engine = ScriptedEngine(capacity=2)
+    name = f"capacity-{fingerprint(engine, 'greedy')}.json"
+    (tmp_path / name).write_text("nonsense")
+    calibration = Calibration(settings_of(), tmp_path)
+    assert list(calibration.measure(engine))
+    assert json.loads((tmp_path / name).read_text())["cost"] == calibration.cost
+
+
+def test_workers_share_the_cores() -> None:
+    one, many = (Calibration(settings_of(server__workers=n)) for n in (1, 64))
+    one.cost = many.cost = 0.004
+    assert one.streams is not None
+    assert many.streams is not None
+    assert many.streams < one.streams == int(capacity.USE / 0.004)
+
+
+def test_a_real_engine_is_measured_on_speech(tmp_path: Path, tiny_bundle: Path) -> None:
+    engine = open_engine(find(str(tiny_bundle)), device="cpu", capacity=4)
+    calibration = Calibration(settings_of(), tmp_path)
+    assert list(calibration.measure(engine))
+    assert len(list(tmp_path.glob("capacity-*.json"))) == 1
+    assert calibration.streams is not None
+
+
+async def test_the_idle_engine_measures_and_gives_way_to_a_client(tmp_path: Path) -> None:
+    """With one slot a client and the measurement cannot both have it."""
+    calibration = Calibration(settings_of(), tmp_path)
+    async with daemon(
+        ScriptedEngine(capacity=1), idle_work=calibration.measure, capacity=calibration
+    ) as running:
+        for _ in range(3):
+            async with connect(running.url, vad=False) as client:
+                await client.send(pcm(tone(0.5)))
+                await client.stop()
+        await running.until(lambda: calibration.streams is not None)
+        assert running.service.room == 1
