@@ -84,12 +84,15 @@ def write_graph(graph: SearchGraph, file: Path) -> None:
     line = json.dumps(header).encode()
     line += b" " * (-(len(line) + 1) % ALIGNMENT) + b"\n"
     partial = file.with_name(f"{file.name}.{os.getpid()}.partial")
-    with partial.open("wb") as out:
-        out.write(line)
-        for array in arrays.values():
-            out.write(array.tobytes())
-            out.write(bytes(-array.nbytes % ALIGNMENT))
-    partial.rename(file)
+    try:
+        with partial.open("wb") as out:
+            out.write(line)
+            for array in arrays.values():
+                out.write(array.tobytes())
+                out.write(bytes(-array.nbytes % ALIGNMENT))
+        partial.rename(file)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def map_graph(file: Path) -> SearchGraph:

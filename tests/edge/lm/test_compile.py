@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import mmap
 import shutil
 import tomllib
 from pathlib import Path
@@ -14,7 +15,7 @@ from streamasr.core.phones import PHONES
 from streamasr.edge import bundle
 from streamasr.edge.bundle import ARPA_FILE, FACTS_FILE, LEXICON_FILE
 from streamasr.edge.engines import open_engine
-from streamasr.edge.lm.compile import cached_file, load_graph, open_graph
+from streamasr.edge.lm.compile import cached_file, give_memory_back, load_graph, open_graph
 from streamasr.errors import BundleError
 from tests.graphs import GRAPH
 
@@ -55,6 +56,19 @@ def test_a_damaged_file_in_the_cache_is_made_again(
     assert open_graph(graph_bundle, checksums, tmp_path).roots == GRAPH.roots
     assert "compiling it again" in caplog.text
     assert file.stat().st_size > 1000
+
+
+def test_memory_that_was_freed_is_given_back() -> None:
+    def resident_mb() -> float:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * mmap.PAGESIZE / 1e6
+
+    before = resident_mb()
+    pieces = [bytes(1000) for _ in range(200_000)]
+    kept = pieces[::1000]  # holes between them, as a compiler leaves them
+    del pieces
+    give_memory_back()
+    assert resident_mb() < before + 100
+    assert len(kept) == 200
 
 
 def test_without_a_cache_the_graph_lies_in_memory(
