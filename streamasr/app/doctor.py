@@ -30,6 +30,8 @@ PORT = 2700
 TIMED_STEPS = 50
 SLOW_RTF = 0.5
 """Above this share of real time one stream leaves no room for anything else."""
+ANSWER_S = 30.0
+"""What a program that is asked for its version gets."""
 
 
 class Status(StrEnum):
@@ -192,7 +194,13 @@ def check_ffmpeg(program: str | None = None) -> Check:
     if program is None:
         found = "not installed: only what libsndfile reads can be transcribed"
         return Check("ffmpeg", Status.WARN, found, "apt install ffmpeg")
-    said = subprocess.run([program, "-version"], capture_output=True, text=True, timeout=10)
+    try:
+        said = subprocess.run(
+            [program, "-version"], capture_output=True, text=True, timeout=ANSWER_S
+        )
+    except subprocess.TimeoutExpired:
+        found = f"{program} does not answer within {ANSWER_S:g} s"
+        return Check("ffmpeg", Status.WARN, found, "try again when the machine is less busy")
     first_line = said.stdout.partition("\n")[0]
     if said.returncode or not first_line:
         return Check("ffmpeg", Status.WARN, f"{program} does not run", "install ffmpeg again")

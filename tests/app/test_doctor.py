@@ -117,6 +117,10 @@ def test_ffmpeg_is_wanted_but_not_needed(tmp_path: Path, monkeypatch: pytest.Mon
     assert check_ffmpeg(str(broken)).status is Status.WARN
     broken.write_text("#!/bin/sh\necho ffmpeg version 9 Copyright them\n")
     assert check_ffmpeg(str(broken)) == Check("ffmpeg", Status.OK, "ffmpeg version 9")
+    broken.write_text("#!/bin/sh\nexec sleep 60\n")
+    monkeypatch.setattr(doctor, "ANSWER_S", 0.1)
+    slow = check_ffmpeg(str(broken))
+    assert (slow.status, "does not answer" in slow.found) == (Status.WARN, True)
     monkeypatch.setenv("PATH", "/nowhere")
     assert check_ffmpeg().remedy == "apt install ffmpeg"
 
