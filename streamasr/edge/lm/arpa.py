@@ -49,14 +49,14 @@ def read_arpa(file: Path) -> NGram:
     """Read a model; raises BundleError where the file is not whole."""
     try:
         with open_text(file) as lines:
-            return _parse((line.rstrip("\n") for line in lines), str(file))
+            return _parse(line.rstrip("\n") for line in lines)
     except FileNotFoundError:
         raise BundleError(f"no such language model: {file}") from None
     except (ValueError, IndexError, KeyError, EOFError, OSError, LZMAError) as error:
         raise BundleError(f"{file} is no ARPA language model: {error}") from None
 
 
-def _parse(lines: Iterator[str], name: str) -> NGram:
+def _parse(lines: Iterator[str]) -> NGram:
     sizes = _header(lines)
     ids: dict[str, int] = {word: i for i, word in enumerate(SPECIAL)}
     orders = []
@@ -65,7 +65,7 @@ def _parse(lines: Iterator[str], name: str) -> NGram:
         logs, backoffs = np.zeros(size), np.zeros(size)
         grams = np.zeros((size, length), np.int64)
         for row in range(size):
-            log, words, *rest = next(lines).split("\t")
+            log, words, *rest = next(lines, "").split("\t")
             if length == 1:
                 ids.setdefault(words, len(ids))
             grams[row] = [ids[word] for word in words.split(" ")]

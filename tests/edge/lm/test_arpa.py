@@ -65,7 +65,9 @@ def test_another_toolkits_file_is_read_in_any_order_of_words(tmp_path: Path) -> 
     assert model.sentence_scores(["b"])[0] / np.log(10) == pytest.approx(-0.4771 - 1)
 
 
-@pytest.mark.parametrize("broken", ["", BY_HAND[:-8], BY_HAND.replace("-0.1\t", "x\t")])
+@pytest.mark.parametrize(
+    "broken", ["", BY_HAND[:-8], BY_HAND[:-18], BY_HAND.replace("-0.1\t", "x\t")]
+)
 def test_a_file_that_is_not_whole_is_refused(tmp_path: Path, broken: str) -> None:
     file = tmp_path / "lm.arpa"
     file.write_text(broken)
