@@ -10,7 +10,6 @@ from __future__ import annotations
 import difflib
 import json
 import time
-import tomllib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -22,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamasr.app.alignment import read_alignments
+from streamasr.app.facts import read_facts, write_facts
 from streamasr.app.manifest import Utterance
 from streamasr.app.mixing import add_noise, load_noises, loop_to, read_clip
 from streamasr.app.text import normalise
@@ -31,10 +31,10 @@ from streamasr.core.features import HOP, SAMPLE_RATE
 from streamasr.core.hotwords import HotWord, heat_known
 from streamasr.core.options import DecoderName, StreamOptions
 from streamasr.core.recognizer import Recognizer
-from streamasr.edge.bundle import FACTS_FILE, load
+from streamasr.edge.bundle import load
 from streamasr.edge.engines import open_engine
 from streamasr.edge.lm.compile import load_graph
-from streamasr.errors import MissingExtra, UsageError
+from streamasr.errors import UsageError
 
 Floats = NDArray[np.float32]
 BLOCK_S = 0.08
@@ -217,18 +217,11 @@ def summarise(
 
 def record_result(model: Path, condition: str, summary: dict[str, Any]) -> None:
     """Keep the figures of an evaluation under [results.<condition>] of bundle.toml."""
-    try:
-        import tomli_w
-    except ModuleNotFoundError as error:
-        raise MissingExtra(error.name or "tomli_w", "train") from None
-    file = model / FACTS_FILE
-    info = tomllib.loads(file.read_text(encoding="utf-8"))
+    info = read_facts(model)
     kept = ("wer", "wer_low", "wer_high", "cer", "utterances", "rtf", "emission_delay_ms_p50")
     figures = {name: summary[name] for name in kept if summary[name] is not None}
     info.setdefault("results", {})[condition] = figures
-    partial = file.with_suffix(".partial")
-    partial.write_text(tomli_w.dumps(info), encoding="utf-8")
-    partial.rename(file)
+    write_facts(model, info)
 
 
 def write_hypotheses(results: Sequence[Decoded], file: Path) -> None:

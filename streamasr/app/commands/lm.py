@@ -142,7 +142,7 @@ def tune(
     Example:
       streamasr lm tune models/mine data/librispeech_train_clean_5 --split dev
     """
-    from streamasr.app.lm.attach import read_facts, write_facts
+    from streamasr.app.facts import read_facts, write_facts
     from streamasr.app.lm.tune import tune as tune_scales
     from streamasr.app.manifest import choose, read_manifest
     from streamasr.app.mixing import read_clip

@@ -6,15 +6,14 @@ attach(Path("models/mine"), Path("lm"), clips)
 from __future__ import annotations
 
 import shutil
-import tomllib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from streamasr.app.facts import write_facts
 from streamasr.app.lm.posteriors import listen
 from streamasr.app.manifest import read_manifest, thin_out
 from streamasr.app.mixing import read_clip
@@ -23,10 +22,10 @@ from streamasr.core.graph import Calibration, SearchOptions
 from streamasr.core.phones import PHONES
 from streamasr.core.recognizer import Engine
 from streamasr.edge import bundle
-from streamasr.edge.bundle import ARPA_FILE, FACTS_FILE, LEXICON_FILE, checksum
+from streamasr.edge.bundle import ARPA_FILE, LEXICON_FILE, checksum
 from streamasr.edge.engines import open_engine
 from streamasr.edge.lm.compile import load_graph
-from streamasr.errors import BundleError, ConfigError, MissingExtra
+from streamasr.errors import BundleError, ConfigError
 
 LICENCE_FILE = "lm/LICENCE.cmudict.txt"
 PRIOR_S = 3600.0
@@ -81,17 +80,18 @@ def attach(folder: Path, language: Path, clips: Iterable[NDArray[np.float32]]) -
     loaded = bundle.load(folder)
     if loaded.config.phones != len(PHONES):
         raise BundleError(f"{folder.name} has no head for {len(PHONES)} phones")
+    sources = {part: language / Path(part).name for part in (ARPA_FILE, LEXICON_FILE)}
+    for source in sources.values():
+        if not source.is_file():
+            raise ConfigError(f"{language} has no {source.name}", remedy="see `streamasr lm build`")
     engine = open_engine(folder, device="cpu", kind="onnx", capacity=16, decoder="greedy")
     priors = log_priors(engine, clips)
     (folder / "lm").mkdir(exist_ok=True)
-    for part in (ARPA_FILE, LEXICON_FILE):
-        source = language / Path(part).name
-        if not source.is_file():
-            raise ConfigError(f"{language} has no {source.name}", remedy="see `streamasr lm build`")
+    for part, source in sources.items():
         shutil.copy(source, folder / part)
     (folder / LICENCE_FILE).write_text(CMUDICT_LICENCE)
     info = loaded.info
-    info["checksums"] |= {part: checksum(folder / part) for part in (ARPA_FILE, LEXICON_FILE)}
+    info["checksums"] |= {part: checksum(folder / part) for part in sources}
     emission_ms = 1000 * loaded.facts.emission_samples / SAMPLE_RATE
     info["graph"] = {
         "delay": round(loaded.phone_delay_ms / emission_ms, 3),
@@ -113,22 +113,6 @@ def log_priors(engine: Engine, clips: Iterable[NDArray[np.float32]]) -> NDArray[
     if not count:
         raise ConfigError("the priors of phones need speech", remedy="give training speech")
     return np.asarray(np.log(np.maximum(total / count, RAREST)))
-
-
-def read_facts(folder: Path) -> dict[str, Any]:
-    return tomllib.loads((folder / FACTS_FILE).read_text(encoding="utf-8"))
-
-
-def write_facts(folder: Path, info: dict[str, Any]) -> None:
-    """Replace bundle.toml."""
-    try:
-        import tomli_w
-    except ModuleNotFoundError as error:
-        raise MissingExtra(error.name or "tomli_w", "train") from None
-    file = folder / FACTS_FILE
-    partial = file.with_suffix(".partial")
-    partial.write_text(tomli_w.dumps(info), encoding="utf-8")
-    partial.rename(file)
 
 
 def speech(sources: Sequence[Path]) -> Iterator[NDArray[np.float32]]:
