@@ -11,23 +11,14 @@ the program while it is made; only ``json`` (one object a file) keeps its segmen
 
 from __future__ import annotations
 
-import html
 import json
-import textwrap
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TextIO
 
-from streamasr.core.events import Final, Word
+from streamasr.core.cues import Cues, SrtCues, VttCues
+from streamasr.core.events import Final
 from streamasr.core.features import SAMPLE_RATE
-
-CUE_CHARS = 84
-"""Subtitle guides agree on two lines of about 42 characters ..."""
-CUE_LINE_CHARS = 42
-CUE_SECONDS = 7.0
-"""... that stay for at most seven seconds."""
 
 
 class Format(StrEnum):
@@ -64,35 +55,6 @@ def segment_facts(final: Final) -> dict[str, Any]:
             for word in final.words
         ],
     }
-
-
-@dataclass(frozen=True, slots=True)
-class Cue:
-    """A subtitle; positions in samples."""
-
-    start: int
-    end: int
-    text: str
-
-
-def cues(final: Final) -> Iterator[Cue]:
-    """Cut a final between words into subtitles that can be read in their time."""
-    if not final.words:
-        yield Cue(final.start, final.end, final.text)
-        return
-    group: list[Word] = []
-    for word in final.words:
-        length = sum(len(w.text) + 1 for w in group) + len(word.text)
-        too_long = word.end - group[0].start > CUE_SECONDS * SAMPLE_RATE if group else False
-        if group and (length > CUE_CHARS or too_long):
-            yield _cue(group)
-            group = []
-        group.append(word)
-    yield _cue(group)
-
-
-def _cue(words: list[Word]) -> Cue:
-    return Cue(words[0].start, words[-1].end, " ".join(word.text for word in words))
 
 
 class Writer(ABC):
@@ -150,47 +112,25 @@ class JsonWriter(Writer):
 
 
 class CueWriter(Writer):
-    """What SubRip and WebVTT share: numbered cues that never overlap."""
+    """Subtitles, numbered from one in each file."""
 
-    decimal: str
+    cues: type[Cues]
 
     def begin(self, file: str, *, titled: bool = False) -> None:
-        self._count = 0
-        self._last_end = 0
+        self._cues = self.cues()
+        if self._cues.head:
+            self._write(self._cues.head)
 
     def segment(self, final: Final) -> None:
-        for cue in cues(final):
-            start = max(cue.start, self._last_end)
-            end = max(cue.end, start + SAMPLE_RATE // 1000)
-            self._last_end = end
-            self._count += 1
-            body = "\n".join(textwrap.wrap(self.escape(cue.text), CUE_LINE_CHARS))
-            self._write(f"{self._count}\n{self.clock(start)} --> {self.clock(end)}\n{body}\n\n")
-
-    def clock(self, samples: int) -> str:
-        """Samples as hours:minutes:seconds with milliseconds."""
-        whole, ms = divmod(round(samples * 1000 / SAMPLE_RATE), 1000)
-        minutes, second = divmod(whole, 60)
-        hour, minute = divmod(minutes, 60)
-        return f"{hour:02d}:{minute:02d}:{second:02d}{self.decimal}{ms:03d}"
-
-    def escape(self, text: str) -> str:
-        return text
+        self._write(self._cues.add(final))
 
 
 class SrtWriter(CueWriter):
-    decimal = ","
+    cues = SrtCues
 
 
 class VttWriter(CueWriter):
-    decimal = "."
-
-    def begin(self, file: str, *, titled: bool = False) -> None:
-        super().begin(file)
-        self._write("WEBVTT\n\n")
-
-    def escape(self, text: str) -> str:
-        return html.escape(text, quote=False)
+    cues = VttCues
 
 
 WRITERS: dict[Format, type[Writer]] = {

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
@@ -109,7 +109,7 @@ def request_of(scope: Scope, model: str) -> Request:
         query=parse_qs(query, keep_blank_values=True),
         subprotocols=scope.get("subprotocols") or (),
         model=model,
-        time_s=time.time(),
+        created=datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
     )
 
 

@@ -28,6 +28,7 @@ from streamasr.edge.metrics import Meters
 from streamasr.edge.session import Session
 from streamasr.edge.settings import Settings
 from streamasr.edge.tally import Tally
+from streamasr.edge.uploads import Uploads
 from streamasr.edge.worker import EngineThread
 from streamasr.errors import StreamasrError
 
@@ -208,6 +209,7 @@ def create_app(
     app = Starlette(
         routes=[
             *_doors(service),
+            *Uploads(service).routes(),
             Route("/healthz", service.healthz),
             Route("/readyz", service.readyz),
             Route("/metrics", service.metrics),

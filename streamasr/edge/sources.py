@@ -66,12 +66,21 @@ class _Door(Protocol):
     def finish(self) -> Samples: ...
 
 
+UPLOADED = "aac,aiff,amr,asf,caf,flac,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mp3,ogg,wav"
+"""Of ffmpeg's formats those that hold audio themselves; a playlist would name other files."""
+
+
 def open_source(
-    name: str, *, raw: RawFormat | None = None, stdin: BinaryIO | None = None
+    name: str,
+    *,
+    raw: RawFormat | None = None,
+    stdin: BinaryIO | None = None,
+    formats: str = "",
 ) -> AbstractContextManager[Source]:
     """Open a file, a named pipe, or standard input (``-``).
 
-    With ``raw`` the bytes are taken as declared. Raises OSError where the file cannot be
+    With ``raw`` the bytes are taken as declared; ``formats`` limits what ffmpeg is to try.
+    Raises OSError where the file cannot be
     opened and AudioFormatError where it is no audio.
     """
     if name == STDIN:
@@ -82,7 +91,7 @@ def open_source(
         raise AudioFormatError("this is a folder", remedy="name the files in it")
     if raw is not None or not stat.S_ISREG(mode):
         return _open_stream(name, path.open("rb"), raw)
-    return _open_file(path)
+    return _open_file(path, formats)
 
 
 def paced(
@@ -146,7 +155,7 @@ def _wav_through(stream: Any) -> Iterator[Samples]:
 
 
 @contextmanager
-def _open_file(path: Path) -> Iterator[Source]:
+def _open_file(path: Path, formats: str) -> Iterator[Source]:
     import soundfile
 
     with path.open("rb", buffering=0) as file:  # libsndfile goes on from its descriptor
@@ -163,7 +172,7 @@ def _open_file(path: Path) -> Iterator[Source]:
                 duration_s = sound.frames / sound.samplerate
                 yield Source(str(path), duration_s, _from_soundfile(sound, missing))
             return
-    with _open_ffmpeg(path) as source:
+    with _open_ffmpeg(path, formats) as source:
         yield source
 
 
@@ -218,7 +227,7 @@ def _missing_wav_bytes(file: RawIOBase) -> int:
 
 
 @contextmanager
-def _open_ffmpeg(path: Path) -> Iterator[Source]:
+def _open_ffmpeg(path: Path, formats: str) -> Iterator[Source]:
     program = shutil.which("ffmpeg")
     if program is None:
         raise AudioFormatError(
@@ -226,6 +235,7 @@ def _open_ffmpeg(path: Path) -> Iterator[Source]:
             remedy="install ffmpeg to read any other; raw audio needs --rate",
         )
     command = [program, "-nostdin", "-v", "error", "-protocol_whitelist", "file"]
+    command += ["-format_whitelist", formats] if formats else []
     command += ["-i", f"file:{path}", "-map", "0:a:0", "-c:a", "pcm_f32le", "-f", "wav", "-"]
     with tempfile.TemporaryFile() as complaints:
         process = subprocess.Popen(

@@ -3,7 +3,8 @@ import json
 
 import pytest
 
-from streamasr.app.formats import CUE_CHARS, Format, cues, writer_for
+from streamasr.app.formats import Format, writer_for
+from streamasr.core.cues import CUE_CHARS, cues
 from streamasr.core.events import Final, Word
 
 RATE = 16_000

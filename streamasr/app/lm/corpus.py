@@ -1,7 +1,7 @@
 """Text as numbers: a hundred million words in half a gigabyte.
 
 corpus = Corpus.read([Path("books.txt.gz")]).without(held_out)
-words = (*SPECIAL, *rank_words([corpus], [1.0])[:90_000])
+words = corpus.choose_words(90_000, known=frozenset(lexicon))
 tables = count_stream(corpus.encode(words), len(words), 3)
 """
 

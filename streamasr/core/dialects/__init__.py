@@ -108,8 +108,8 @@ class Request:
     query: Mapping[str, Sequence[str]] = field(default_factory=dict)
     subprotocols: Sequence[str] = ()
     model: str = ""
-    time_s: float = 0.0
-    """Seconds since 1970."""
+    created: str = ""
+    """When it came: ISO 8601 with milliseconds, UTC."""
 
 
 class Dialect(Protocol):

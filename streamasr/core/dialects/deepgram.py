@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, ClassVar
 from uuid import NAMESPACE_URL, uuid5
@@ -67,7 +66,7 @@ class Deepgram:
     def __init__(self, options: Options, request: Request) -> None:
         self._options = options
         self._request_id = _request_id(request)
-        self._created = datetime.fromtimestamp(request.time_s, UTC)
+        self._created = request.created
         self._model = request.model
         self._model_id = str(uuid5(NAMESPACE_URL, f"streamasr:{request.model}"))
         self._warnings = list(options.warnings)
@@ -263,7 +262,7 @@ class Deepgram:
             "transaction_key": "deprecated",
             "request_id": self._request_id,
             "sha256": self._digest.hexdigest(),
-            "created": self._created.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "created": self._created,
             "duration": round(closed.audio_s / len(self._channels), 6),
             "channels": len(self._channels),
             "models": [self._model_id],
@@ -307,7 +306,7 @@ def _seconds(samples: int) -> float:
 
 
 def _request_id(request: Request) -> str:
-    return str(uuid5(NAMESPACE_URL, f"streamasr:{request.session}:{request.time_s}"))
+    return str(uuid5(NAMESPACE_URL, f"streamasr:{request.session}:{request.created}"))
 
 
 def _read(text: str) -> Mapping[str, Any]:

@@ -57,7 +57,7 @@ def test_key_terms_and_keywords_are_hot_words() -> None:
         ("zork", 7.5),
         ("plain", 6.0),
     ]
-    assert options.warnings[0]["message"] == "never cannot be suppressed"
+    assert options.warnings[0]["message"] == "keywords never cannot be suppressed"
 
 
 @pytest.mark.parametrize("name", POLISH)
