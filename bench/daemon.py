@@ -27,14 +27,34 @@ class Daemon:
     def url(self) -> str:
         return f"ws://127.0.0.1:{self.port}"
 
+    def processes(self) -> list[int]:
+        """The daemon and its workers."""
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        return [self.pid, *map(int, children)]
+
     def resident_mb(self) -> float:
-        status = Path(f"/proc/{self.pid}/status").read_text()
-        line = next(x for x in status.splitlines() if x.startswith("VmRSS"))
-        return int(line.split()[1]) / 1024
+        """Memory that is there, of all processes; what they share counts for each."""
+        return sum(_status(pid, "VmRSS") for pid in self.processes()) / 1024
 
     def cpu_s(self) -> float:
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        """Processor time of all processes so far."""
+        return sum(map(_cpu_s, self.processes()))
+
+    def threads(self) -> int:
+        return sum(_status(pid, "Threads") for pid in self.processes())
+
+    def descriptors(self) -> int:
+        return sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in self.processes())
+
+
+def _status(pid: int, name: str) -> int:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith(name + ":")).split()[1])
+
+
+def _cpu_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @contextlib.contextmanager

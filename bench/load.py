@@ -86,7 +86,7 @@ def row(
         count
         for name, texts in figures.texts.items()
         for text, count in texts.items()
-        if text != wanted[name]
+        if wanted and text != wanted[name]
     )
     return {
         "streams": streams,
@@ -193,7 +193,7 @@ def main(
         series[title] = []
         steps = streams if name == "streamasr" else peer_streams
         with server(name, arguments) as daemon:
-            wanted = alone(daemon.url, chosen, {})
+            wanted = alone(daemon.url, chosen, {}) if name == "streamasr" else {}
             for count in map(int, steps.split(",")):
                 series[title].append(row(daemon, count, seconds, chosen, wanted, {}))
                 show(title, series[title][-1:])
