@@ -1,7 +1,7 @@
 """Text as numbers: a hundred million words in half a gigabyte.
 
 corpus = Corpus.read([Path("books.txt.gz")]).without(held_out)
-words = corpus.choose_words(90_000, known=frozenset(lexicon))
+words = (*SPECIAL, *rank_words([corpus], [1.0])[:90_000])
 tables = count_stream(corpus.encode(words), len(words), 3)
 """
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from streamasr.app.lm.estimate import Table
 from streamasr.edge.lm.ngram import Floats, Keys, NGram, Order
@@ -100,12 +99,3 @@ def rebalance(model: NGram) -> NGram:
             shorter.keys, shorter.log_probs, np.where(followed, backoffs, 0.0)
         )
     return NGram(model.words, tuple(orders))
-
-
-def sums(model: NGram, histories: Keys, length: int) -> NDArray[np.float64]:
-    """The total probability of all words after each history of ``length`` words."""
-    totals = []
-    words = np.arange(model.base, dtype=np.int64)
-    for history in histories.tolist():
-        totals.append(np.exp(model.score(history * model.base + words, length + 1)).sum())
-    return np.array(totals)

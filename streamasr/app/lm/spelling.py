@@ -8,7 +8,7 @@ ranks the ways to read a new word.
 from __future__ import annotations
 
 import hashlib
-import os
+import logging
 from collections import Counter
 from pathlib import Path
 
@@ -18,8 +18,11 @@ from streamasr.app.lm.align_letters import LETTERS, Graphone, align_letters
 from streamasr.app.lm.estimate import choose_words, count, estimate
 from streamasr.app.lm.prune import prune
 from streamasr.edge.lm.arpa import read_arpa, write_arpa
+from streamasr.edge.lm.compile import cache_folder
 from streamasr.edge.lm.lexicon import Lexicon, Phones
 from streamasr.edge.lm.ngram import END, START, NGram
+
+log = logging.getLogger(__name__)
 
 ORDER = 6
 GRAPHONES = 1000
@@ -102,13 +105,12 @@ class Speller:
 
 def cached_speller(lexicon: Lexicon, cache: Path | None = None) -> Speller:
     """Learn the rules of a dictionary once; kept in the user's cache folder by default."""
-    if cache is None:
-        home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-        cache = Path(home) / "streamasr"
+    cache = cache or cache_folder()
     entries = "\n".join(f"{word} {said}" for word, said in sorted(lexicon.items()))
     digest = hashlib.sha256(entries.encode()).hexdigest()[:16]
     file = cache / f"spelling-{digest}.arpa.gz"
     if not file.is_file():
+        log.warning("learning how letters are said, which is done once and takes some minutes")
         cache.mkdir(parents=True, exist_ok=True)
         Speller.learn(lexicon).write(file)
     return Speller.read(file)

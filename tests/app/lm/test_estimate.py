@@ -9,12 +9,18 @@ import pytest
 
 from streamasr.app.lm.corpus import Corpus
 from streamasr.app.lm.estimate import choose_words, count, count_stream, discount, estimate
-from streamasr.app.lm.prune import sums
-from streamasr.edge.lm.ngram import SPECIAL, START, NGram, join_ids
+from streamasr.edge.lm.ngram import SPECIAL, START, Keys, NGram, join_ids
 from streamasr.errors import ConfigError
 
 TINY = [["a", "b"], ["a", "b"], ["a", "c"]]
 WORDS = (*SPECIAL, "a", "b", "c")
+
+
+def sums(model: NGram, histories: Keys, length: int) -> np.ndarray:
+    """The total probability of all words after each history of ``length`` words."""
+    words = np.arange(model.base, dtype=np.int64)
+    keys = [history * model.base + words for history in histories.tolist()]
+    return np.array([np.exp(model.score(row, length + 1)).sum() for row in keys])
 
 
 def probability(model: NGram, *words: str) -> float:

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from streamasr.app.lm.estimate import count, estimate
-from streamasr.app.lm.prune import interpolate, prune, sums
+from streamasr.app.lm.prune import interpolate, prune
 from streamasr.edge.lm.ngram import SPECIAL, NGram, perplexity
 from streamasr.errors import ConfigError
-from tests.app.lm.test_estimate import babble
+from tests.app.lm.test_estimate import babble, sums
 
 WORDS = (*SPECIAL, *"abcdefgh")
 
