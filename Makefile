@@ -59,5 +59,6 @@ $(VENV)/.runtime: pyproject.toml hatch_build.py streamasr/core/search.c | $(VENV
 
 $(VENV)/.dev: pyproject.toml scripts/system-packages | $(VENV)/bin/python
 	scripts/system-packages fast
+	@echo 'installing what the tests need, torch too: 5.5 GB, once'
 	$(PIP) -e '.[dev]'
 	@touch $@ $(VENV)/.runtime
