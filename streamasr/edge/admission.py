@@ -15,6 +15,7 @@ import hashlib
 import hmac
 import logging
 import re
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Self
@@ -27,7 +28,9 @@ from streamasr.errors import ConfigError
 log = logging.getLogger(__name__)
 
 SCHEMES = ("bearer", "token")
-KEY_PROTOCOL = "openai-insecure-api-key."
+KEY_PROTOCOLS = ("openai-insecure-api-key.", "realtime-token.")
+MINTED_S = 600
+"""How long a secret opens the door that was made from a token."""
 _HASHED = re.compile(r"sha256:([0-9a-fA-F]{64})")
 
 
@@ -64,6 +67,27 @@ class Tokens:
             found |= hmac.compare_digest(stored, digest)
         return found
 
+    def mint(self, now_s: float) -> tuple[str, int]:
+        """A secret that is as good as a token until it expires, and when that is.
+
+        Any process with the same tokens accepts it; nothing is kept.
+        """
+        expires = int(now_s) + MINTED_S
+        return f"ek_{expires}_{self._sign(str(expires))}", expires
+
+    def accept_minted(self, secret: str, now_s: float) -> bool:
+        """Whether one of us made this secret, and not too long ago."""
+        kind, _, rest = secret[:200].partition("_")
+        expires, _, signature = rest.partition("_")
+        is_ours = hmac.compare_digest(
+            signature.encode("utf-8", "surrogateescape"), self._sign(expires).encode()
+        )
+        return is_ours and kind == "ek" and now_s < int(expires)
+
+    def _sign(self, text: str) -> str:
+        key = b"".join(self._digests)
+        return hmac.digest(key, text.encode("utf-8", "surrogateescape"), "sha256").hex()
+
 
 def _digest(token: str) -> bytes:
     return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
@@ -93,7 +117,9 @@ class Admission:
         tokens = Tokens.from_file(Path(server.token_file)) if server.token_file else None
         return cls(tokens=tokens, origins=server.origins, is_local=settings.is_local)
 
-    def refuse(self, headers: Mapping[str, str], query: str) -> Refusal | None:
+    def refuse(
+        self, headers: Mapping[str, str], query: str, *, may_be_minted: bool = True
+    ) -> Refusal | None:
         """Judge a request by its headers (lower-case names) and its query string."""
         origin = headers.get("origin")
         if origin is not None and not self._is_own_page(origin, headers.get("host", "")):
@@ -103,7 +129,7 @@ class Admission:
                 f"pages of {origin[:100]} may not connect",
                 "add the origin to server.origins",
             )
-        if self._tokens is not None and not self._tokens.accept(token_of(headers, query)):
+        if not self._has_token(token_of(headers, query), may_be_minted):
             return Refusal(
                 401,
                 "token",
@@ -111,6 +137,15 @@ class Admission:
                 "send it as Authorization: Bearer TOKEN, or as ?token=TOKEN",
             )
         return None
+
+    def mint(self) -> tuple[str, int]:
+        """A secret for whoever was let in, and the second since 1970 when it expires."""
+        return (self._tokens or Tokens(())).mint(time.time())
+
+    def _has_token(self, token: str, may_be_minted: bool) -> bool:
+        if self._tokens is None or self._tokens.accept(token):
+            return True
+        return may_be_minted and self._tokens.accept_minted(token, time.time())
 
     def _is_own_page(self, origin: str, host: str) -> bool:
         origin = origin.lower()
@@ -130,7 +165,8 @@ def token_of(headers: Mapping[str, str], query: str) -> str:
     """The token of a request, from the first place where some protocol puts it.
 
     ``Authorization: Bearer T`` or ``Token T``, ``?token=T``, and for browsers, which cannot
-    set headers, the subprotocols ``token, T``, ``bearer, T`` or ``openai-insecure-api-key.T``.
+    set headers, the subprotocols ``token, T``, ``bearer, T`` or
+    one with a prefix of `KEY_PROTOCOLS`.
     """
     scheme, _, token = headers.get("authorization", "").partition(" ")
     if scheme.lower() in SCHEMES:
@@ -140,5 +176,8 @@ def token_of(headers: Mapping[str, str], query: str) -> str:
     offered = [item.strip() for item in headers.get("sec-websocket-protocol", "").split(",")]
     if len(offered) > 1 and offered[0].lower() in SCHEMES:
         return offered[1]
-    keys = [item.removeprefix(KEY_PROTOCOL) for item in offered if item.startswith(KEY_PROTOCOL)]
-    return keys[0] if keys else ""
+    for prefix in KEY_PROTOCOLS:
+        for item in offered:
+            if item.startswith(prefix):
+                return item.removeprefix(prefix)
+    return ""

@@ -108,6 +108,7 @@ def request_of(scope: Scope, model: str) -> Request:
         session=secrets.token_hex(4),
         query=parse_qs(query, keep_blank_values=True),
         subprotocols=scope.get("subprotocols") or (),
+        beta=Headers(scope=scope).get("openai-beta", ""),
         model=model,
         created=datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
     )

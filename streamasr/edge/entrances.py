@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from streamasr.core.dialects import Entrance, deepgram, native, vosk
+from streamasr.core.dialects import Entrance, deepgram, native, openai_realtime, vosk
 
 ENTRANCES: tuple[Entrance, ...] = (
     native.ENTRANCE,
     vosk.ENTRANCE,
     deepgram.ENTRANCE,
+    openai_realtime.ENTRANCE,
 )

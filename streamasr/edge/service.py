@@ -25,6 +25,7 @@ from streamasr.edge.capacity import Calibration
 from streamasr.edge.door import ABORT, Door
 from streamasr.edge.entrances import ENTRANCES
 from streamasr.edge.metrics import Meters
+from streamasr.edge.minting import Minting
 from streamasr.edge.session import Session
 from streamasr.edge.settings import Settings
 from streamasr.edge.tally import Tally
@@ -114,6 +115,16 @@ class Service:
         if (refusal := self._admission.refuse(headers, query)) is not None:
             raise Refused(refusal)
         self.check_room(1)
+
+    def mint(self, headers: Mapping[str, str], query: str) -> tuple[str, int]:
+        """A secret as good as the token of this request, and the second when it expires.
+
+        Raises Refused; a secret does not beget another.
+        """
+        refusal = self._admission.refuse(headers, query, may_be_minted=False)
+        if refusal is not None:
+            raise Refused(refusal)
+        return self._admission.mint()
 
     def check_room(self, streams: int) -> None:
         """Raise Refused when there is no room for so many more."""
@@ -210,6 +221,7 @@ def create_app(
         routes=[
             *_doors(service),
             *Uploads(service).routes(),
+            *Minting(service).routes(),
             Route("/healthz", service.healthz),
             Route("/readyz", service.readyz),
             Route("/metrics", service.metrics),

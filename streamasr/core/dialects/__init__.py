@@ -107,6 +107,8 @@ class Request:
     """The session's name in the log: eight hexadecimal digits."""
     query: Mapping[str, Sequence[str]] = field(default_factory=dict)
     subprotocols: Sequence[str] = ()
+    beta: str = ""
+    """The header OpenAI-Beta."""
     model: str = ""
     created: str = ""
     """When it came: ISO 8601 with milliseconds, UTC."""
