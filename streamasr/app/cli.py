@@ -37,6 +37,7 @@ VERBS = {
     "align": "Find when each word and phone of a corpus was said.",
     "export": "Turn a training run into a model folder.",
     "lm": "Make a language model, put it into a model, tune it.",
+    "bench": "Measure what this machine carries.",
     "doctor": "Check this machine: what works, what is missing, what to do.",
 }
 """Verb -> the first line of its help; each has a function of its name in ``commands``."""

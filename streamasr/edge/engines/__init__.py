@@ -6,8 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from streamasr.core.options import DECODERS, DecoderName
-from streamasr.core.recognizer import Engine, Recognizer
+from streamasr.core.recognizer import Recognizer
 from streamasr.edge.bundle import find, load
+from streamasr.edge.engines.base import SlottedEngine
 from streamasr.errors import MissingExtra, UsageError
 
 DEVICES = ("auto", "cpu", "cuda")
@@ -21,7 +22,7 @@ def open_engine(
     capacity: int = 1,
     kind: str = "auto",
     decoder: DecoderName = "auto",
-) -> Engine:
+) -> SlottedEngine:
     """Load a bundle into an engine.
 
     With ``decoder`` "graph", or "auto" where the bundle has a language model, that is
@@ -41,8 +42,9 @@ def open_engine(
         from streamasr.edge.lm.compile import load_graph
 
         bundle = replace(bundle, facts=replace(bundle.facts, graph=load_graph(bundle)))
+    device = resolve_device(device)
     if kind == "auto":
-        kind = "torch" if device == "cuda" or (device == "auto" and _has_gpu()) else "onnx"
+        kind = "torch" if device == "cuda" else "onnx"
     if kind == "onnx":
         from streamasr.edge.engines.onnx import OnnxEngine
 
@@ -53,8 +55,6 @@ def open_engine(
         from streamasr.edge.engines.torch import TorchEngine
     except ModuleNotFoundError as error:
         raise MissingExtra(error.name or "torch", "gpu") from None
-    if device == "auto":
-        device = "cuda" if _has_gpu() else "cpu"
     return TorchEngine(bundle, capacity=capacity, device=device)
 
 
@@ -74,6 +74,13 @@ def load_recognizer(
         find(model), device=device, threads=threads, capacity=capacity, decoder=decoder
     )
     return Recognizer(engine)
+
+
+def resolve_device(device: str) -> str:
+    """What "auto" means here: "cuda" where torch finds one, or "cpu"."""
+    if device != "auto":
+        return device
+    return "cuda" if _has_gpu() else "cpu"
 
 
 def _has_gpu() -> bool:

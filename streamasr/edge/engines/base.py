@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from streamasr.core.model import Emissions
+from streamasr.core.model import Emissions, ModelFacts
 from streamasr.errors import CapacityError
 
 Floats = NDArray[np.float32]
@@ -23,6 +23,8 @@ Ints = NDArray[np.int64]
 class SlottedEngine(ABC):
     """Slots 0..capacity - 1, the lowest free one first."""
 
+    facts: ModelFacts
+    device: str
     inbox: Floats
     """Samples of the next step [capacity, step_samples], a row for each stream in it."""
 
