@@ -14,9 +14,10 @@ nobody waits for it once the utterance is declared over.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from streamasr.core.decoder import DecodedWord
 from streamasr.core.graph import GraphModel
@@ -41,6 +42,7 @@ class GraphDecoder:
         self._search = path_search(model, hot)
         self._heard = Heard()
         self._shown: tuple[int, ...] = ()
+        self._judged: dict[tuple[int, bytes], tuple[float, float]] = {}  # see `evidence`
         self._early: Path | None = None  # chosen in the silence that goes on
         self._chosen: Path | None = None  # set by finish
         self.text = ""
@@ -53,8 +55,9 @@ class GraphDecoder:
             return False
         self._heard.push(emissions)
         search = self._search
-        for row in phones:
-            self.quiet = search.push(row)
+        while len(phones):
+            self.quiet, taken = search.push(phones, EARLY)
+            phones = phones[taken:]
             if self.quiet == EARLY and search.words(search.emissions):
                 self._early = self._choose()
         return self._show()
@@ -104,14 +107,14 @@ class GraphDecoder:
         over them, and that of its worst phone."""
         if not self._shown:
             return
-        heard = self._heard.phones()
+        heard = None
         labels = (self._chosen or self._search.path()).labels
         for output, span in zip(self._shown, word_spans(labels), strict=False):
-            path = np.asarray(labels[slice(*span)]) - STAY
-            posteriors = heard[np.arange(*span), path % len(PHONES)].astype(np.float64)
-            phones = np.cumsum(path >= ENTER - STAY) - 1
-            means = np.bincount(phones, posteriors) / np.bincount(phones)
-            yield output, span, float(posteriors.mean()), float(means.min())
+            way = span[0], bytes(labels[slice(*span)])
+            if way not in self._judged:
+                heard = self._heard.phones() if heard is None else heard
+                self._judged[way] = _judge(heard[slice(*span)], labels[slice(*span)])
+            yield output, span, *self._judged[way]
 
     def _word(self, output: int) -> str:
         if self._hot is not None and output >= self._hot.first_output:
@@ -132,3 +135,12 @@ class GraphDecoder:
     def _tell(self, words: tuple[int, ...]) -> None:
         self._shown = words
         self.text = " ".join(self._word(output) for output in words)
+
+
+def _judge(heard: NDArray[np.float16], labels: Sequence[int]) -> tuple[float, float]:
+    """Mean log posterior of a word's phones over its emissions, and of its worst phone."""
+    path = np.asarray(labels) - STAY
+    posteriors = heard[np.arange(len(path)), path % len(PHONES)].astype(np.float64)
+    phones = np.cumsum(path >= ENTER - STAY) - 1
+    means = np.bincount(phones, posteriors) / np.bincount(phones)
+    return float(posteriors.mean()), float(means.min())

@@ -16,6 +16,8 @@ FAINT = -14.0
 """Log-probabilities of units below this are forgotten,"""
 FORGOTTEN = -16.0
 """and taken for this afterwards."""
+FRESH = 4
+"""Steps that are packed together."""
 
 
 class Heard:
@@ -23,6 +25,7 @@ class Heard:
 
     def __init__(self) -> None:
         self.emissions = 0
+        self._fresh: list[Emissions] = []  # not packed yet
         self._phones = bytearray()  # float16 [emissions, phones]
         self._width = 0  # phones
         self._units = 0  # units of the sub-word head
@@ -32,9 +35,18 @@ class Heard:
 
     def push(self, emissions: Emissions) -> None:
         """Take the answer to a step; it must have phones."""
-        units, phones = emissions
-        assert phones is not None, "a graph is only loaded for a model with a phone head"
-        self.emissions += len(phones)
+        assert emissions.phones is not None, "a graph is only loaded for a model with a phone head"
+        self.emissions += len(emissions.phones)
+        self._fresh.append(emissions)
+        if len(self._fresh) == FRESH:
+            self._pack()
+
+    def _pack(self) -> None:
+        if not self._fresh:
+            return
+        units = np.concatenate([each.units for each in self._fresh])
+        phones = np.concatenate([each.phones for each in self._fresh if each.phones is not None])
+        self._fresh = []
         self._width, self._units = phones.shape[1], units.shape[1]
         self._phones += phones.astype(np.float16).tobytes()
         near = units > FAINT
@@ -48,10 +60,12 @@ class Heard:
 
     def phones(self) -> NDArray[np.float16]:
         """Log-probabilities [emissions, phones]."""
-        return np.frombuffer(self._phones, np.float16).reshape(self.emissions, self._width)
+        self._pack()
+        return np.frombuffer(bytes(self._phones), np.float16).reshape(-1, self._width)
 
     def units(self, emissions: int) -> Floats:
         """Log-probabilities [emissions, units] of the first so many."""
+        self._pack()
         counts = self._counts[:emissions]
         kept = sum(counts)
         units = np.full((emissions, self._units), FORGOTTEN, np.float32)
@@ -62,4 +76,6 @@ class Heard:
 
     @property
     def memory_bytes(self) -> int:
-        return len(self._phones) + len(self._kept) + len(self._values) + 8 * len(self._counts)
+        fresh = sum(part.nbytes for each in self._fresh for part in each if part is not None)
+        packed = len(self._phones) + len(self._kept) + len(self._values)
+        return fresh + packed + 8 * len(self._counts)

@@ -48,7 +48,7 @@ _CALLS: dict[str, tuple[type | None, tuple[type, ...]]] = {
     "new": (_POINTER, (_POINTER,)),
     "free": (None, (_POINTER,)),
     "reset": (None, (_POINTER,)),
-    "push": (_INT, (_POINTER, _POINTER)),
+    "push": (_INT, (_POINTER, _POINTER, _INT, _INT, _POINTER)),
     "emissions": (_INT, (_POINTER,)),
     "tokens": (_INT, (_POINTER,)),
     "bytes": (ctypes.c_int64, (_POINTER,)),
@@ -116,11 +116,15 @@ class NativeSearch:
         finalize(self, library.streamasr_free, self._handle)
         self.emissions = 0
 
-    def push(self, log_probs: Floats) -> int:
-        row = np.ascontiguousarray(log_probs, np.float32)
-        assert row.shape == (len(PHONES),)
-        self.emissions += 1
-        return int(self._calls.streamasr_push(self._handle, row.ctypes.data))
+    def push(self, log_probs: Floats, early: int = -1) -> tuple[int, int]:
+        rows = np.ascontiguousarray(log_probs, np.float32)
+        assert rows.shape[1] == len(PHONES)
+        taken = ctypes.c_int32()
+        quiet = self._calls.streamasr_push(
+            self._handle, rows.ctypes.data, len(rows), early, ctypes.byref(taken)
+        )
+        self.emissions += taken.value
+        return int(quiet), taken.value
 
     def agreed(self, doubt: float, most: int) -> int:
         return int(self._calls.streamasr_agreed(self._handle, doubt, most))

@@ -1,8 +1,8 @@
 """A graph search that also follows its best path: what `core.graphdecoder` works with.
 
     search = path_search(model)
-    quiet = search.push(row)          # emissions of silence that end the best path
-    search.words(settled)             # what it says up to there
+    quiet, taken = search.push(rows, early=5)    # silence at the end of the best path
+    search.words(settled)                        # what it says up to there
 
 `PlainSearch` puts `core.graphsearch` and `core.readings` together, in numpy;
 `core.nativesearch` does the same in C, where that could be compiled.
@@ -29,8 +29,12 @@ class Search(Protocol):
     emissions: int
     """Taken so far."""
 
-    def push(self, log_probs: Floats) -> int:
-        """Take log posteriors [phones]; the emissions of silence that end the best path."""
+    def push(self, log_probs: Floats, early: int = -1) -> tuple[int, int]:
+        """Take log posteriors [emissions, phones], one at least.
+
+        Gives the emissions of silence that now end the best path, and how many emissions were
+        taken: none after one that makes that silence ``early`` long.
+        """
         ...
 
     def agreed(self, doubt: float, most: int) -> int:
@@ -74,12 +78,17 @@ class PlainSearch:
         self._path = Path()
         self.emissions = 0
 
-    def push(self, log_probs: Floats) -> int:
-        self.emissions += 1
-        if self._search.push(self._model.scores(log_probs[None])):
-            self._path.forget()
-        self._path.follow(self._search.frames, self._search.best())
-        return silence_run(self._path.labels)
+    def push(self, log_probs: Floats, early: int = -1) -> tuple[int, int]:
+        quiet = 0
+        for taken, row in enumerate(self._model.scores(log_probs), start=1):
+            self.emissions += 1
+            if self._search.push(row[None]):
+                self._path.forget()
+            self._path.follow(self._search.frames, self._search.best())
+            quiet = silence_run(self._path.labels)
+            if quiet == early:
+                return quiet, taken
+        return quiet, len(log_probs)
 
     def agreed(self, doubt: float, most: int) -> int:
         return self._search.agreed(doubt, most)

@@ -614,7 +614,7 @@ void streamasr_free(Search *s) {
 }
 
 /* Take log posteriors [PHONES]; returns the emissions of silence that end the best path. */
-int32_t streamasr_push(Search *s, const float *log_probs) {
+static int32_t take(Search *s, const float *log_probs) {
     const Graph *g = s->graph;
     float row[PHONES];
     for (int p = 0; p < PHONES; p++) row[p] = (log_probs[p] - g->offsets[p]) * g->scale;
@@ -623,6 +623,17 @@ int32_t streamasr_push(Search *s, const float *log_probs) {
     if (s->count - s->tidied >= TIDY) tidy(s);
     follow(s, s->path, s->labels, s->outputs, s->count - 1, (uint16_t)best_of(s), 1);
     return silence_run(s);
+}
+
+/* Take up to `count` rows, at least one, but none after one that makes the silence at the end `early` long;
+ * returns that silence, and how many were taken. */
+int32_t streamasr_push(Search *s, const float *log_probs, int32_t count, int32_t early,
+                       int32_t *taken) {
+    int32_t quiet = 0;
+    *taken = 0;
+    do quiet = take(s, log_probs + (size_t)*taken * PHONES);
+    while (++*taken < count && quiet != early);
+    return quiet;
 }
 
 int32_t streamasr_emissions(const Search *s) { return s->count; }

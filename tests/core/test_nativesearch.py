@@ -51,7 +51,7 @@ def test_a_model_and_its_searches_are_forgotten_together() -> None:
     model = toy_model()
     search = NativeSearch(model)
     for row in muddle(SPOKEN, 1):
-        search.push(row)
+        search.push(row[None])
     assert len(nativesearch._GRAPHS) == kept + 1
     del search, model
     gc.collect()
@@ -63,7 +63,7 @@ def test_searches_do_not_share_anything() -> None:
     alone, one, two = NativeSearch(model), NativeSearch(model), NativeSearch(model)
     first, second = muddle(SPOKEN, 1), muddle(SPOKEN, 2)
     for row, other in zip(first, second, strict=True):
-        alone.push(row)
-        one.push(row)
-        two.push(other)
+        alone.push(row[None])
+        one.push(row[None])
+        two.push(other[None])
     assert one.path().labels == alone.path().labels

@@ -35,7 +35,7 @@ def without_ties(model: GraphModel, seed: int) -> GraphModel:
 
 
 def pushed(search: Search, rows: np.ndarray) -> list[int]:
-    return [search.push(row) for row in rows]
+    return [search.push(row[None])[0] for row in rows]
 
 
 @pytest.mark.parametrize("kind", [PlainSearch, path_search])
@@ -50,6 +50,23 @@ def test_the_best_path_and_what_it_says(kind: type[PlainSearch]) -> None:
     assert search.words(8) == search.words(search.emissions)[:2]
     assert search.readings()[0].path.words == search.words(search.emissions)
     assert search.memory_bytes > 0
+
+
+@pytest.mark.parametrize("kind", [PlainSearch, path_search])
+def test_many_emissions_at_once_stop_where_silence_has_lasted(kind: type[PlainSearch]) -> None:
+    rows = phones()
+    whole, cut = kind(toy_model()), kind(toy_model())
+    quiet, taken = whole.push(rows)
+    assert (taken, whole.emissions) == (len(rows), len(rows))
+    steps = []
+    while len(rows):
+        quiet_now, taken = cut.push(rows, early=5)
+        steps.append((quiet_now, taken))
+        rows = rows[taken:]
+    assert [quiet for quiet, _ in steps[:-1]] == [5] * (len(steps) - 1)
+    assert len(steps) > 1
+    assert steps[-1][0] == quiet
+    assert cut.path().labels == whole.path().labels
 
 
 def test_hot_words_are_searched_in_numpy() -> None:
@@ -77,7 +94,7 @@ def test_both_searches_agree(seed: int, dials: dict[str, float]) -> None:
     plain, native = PlainSearch(model), NativeSearch(model)
     for part in range(4):
         for row in muddle(SPOKEN, 10 * seed + part):
-            assert native.push(row) == plain.push(row)
+            assert native.push(row[None]) == plain.push(row[None])
             end = plain.emissions
             assert native.words(end) == plain.words(end)
             assert native.agreed(1.0, 15) == plain.agreed(1.0, 15)
