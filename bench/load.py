@@ -8,18 +8,22 @@ number of streams: p50, p95 and p99 of the first update, of the response lag and
 after stop; errors; audio seconds a wall second; processor and memory of the server from
 /proc. The finals of every session are held against those of the same programme alone.
 
-With ``--peers`` the same load is driven at stand-ins for what people run today, side by side
-(bench/peers.py). A row "holds" when nothing failed and the budgets hold: p95 lag 250 ms, p99
-final after stop 350 ms.
+With ``--overload 2`` twice as many streams come as the daemon itself says that it carries:
+some are refused, and those inside keep their latency. With ``--peers`` the same load is
+driven at stand-ins for what people run today, side by side (bench/peers.py). A row "holds"
+when nothing failed or was refused and the budgets hold: p95 lag 250 ms, p99 final after stop
+350 ms.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -56,7 +60,6 @@ def programmes() -> list[Programme]:
 
 def alone(url: str, chosen: Sequence[Programme], options: Mapping[str, Any]) -> dict[str, str]:
     """The finals of each programme when nobody else is there."""
-    import json
 
     async def ask() -> dict[str, str]:
         start = frame(1, json.dumps({"type": "start", **options}).encode())
@@ -95,12 +98,14 @@ def row(
         "stop_ms": _ms(figures.stop),
         "late_ms": _ms(figures.late),
         "sessions": figures.sessions,
+        "refused": figures.refused,
         "errors": dict(figures.errors),
         "other_texts": wrong,
         "audio_s_per_s": round(figures.audio_s / seconds, 1),
         "server_cores": round((daemon.cpu_s() - cpu) / wall, 2),
         "client_cores": round((time.process_time() - own) / wall, 2),
         "server_mb": round(daemon.resident_mb(), 1),
+        "quick": bool(figures.lag and figures.stop) and _is_quick(figures),
         "holds": _holds(figures),
     }
 
@@ -110,8 +115,12 @@ def _ms(seconds: list[float]) -> dict[str, float]:
 
 
 def _holds(figures: Figures) -> bool:
-    if figures.errors or not figures.lag or not figures.stop:
+    if figures.errors or figures.refused or not figures.lag or not figures.stop:
         return False
+    return _is_quick(figures)
+
+
+def _is_quick(figures: Figures) -> bool:
     lag, stop = np.percentile(figures.lag, 95), np.percentile(figures.stop, 99)
     return bool(lag * 1e3 <= LAG_MS and stop * 1e3 <= STOP_MS)
 
@@ -149,6 +158,30 @@ def server(name: str, arguments: Sequence[str]) -> Iterator[Daemon]:
             yield daemon
 
 
+def overloaded(
+    times: float, seconds: float, decoder: str, workers: int, chosen: Sequence[Programme]
+) -> dict[str, Any]:
+    """Ask a daemon that knows its capacity for several times as many streams as that."""
+    arguments = ["--decoder", decoder, "--max-sessions", "4096", "--workers", str(workers)]
+    with running(*arguments) as daemon:
+        room = measured_room(daemon)
+        wanted = alone(daemon.url, chosen, {})
+        found = row(daemon, round(times * room), seconds, chosen, wanted, {})
+    show(f"streamasr, {decoder}: room for {room}, {times:g} times as many came", [found])
+    return {"decoder": decoder, "workers": workers, "room": room, "admitted": found}
+
+
+def measured_room(daemon: Daemon, patience_s: float = 60.0) -> int:
+    """Streams that the daemon says it carries, once it has measured that."""
+    until = time.monotonic() + patience_s
+    while True:
+        with urllib.request.urlopen(daemon.url.replace("ws", "http") + "/readyz") as answer:
+            room = int(json.load(answer)["room"])
+        if room < 4096 or time.monotonic() > until:
+            return room
+        time.sleep(0.2)
+
+
 def plot(series: Mapping[str, Sequence[Mapping[str, Any]]], file: Path) -> None:
     """Latency against streams, a line for each server."""
     import matplotlib
@@ -179,9 +212,14 @@ def main(
     peers: bool = False,
     peer_streams: str = "1,2,4,8,16",
     model: str = "",
+    overload: float = 0.0,
     save: bool = False,
 ) -> None:
     chosen = programmes()
+    if overload:
+        figures = overloaded(overload, seconds, decoder, workers, chosen)
+        finish("overload", figures, save=save)
+        raise typer.Exit(0 if figures["admitted"]["quick"] else 1)
     arguments = ["--decoder", decoder, "--max-sessions", "4096"]
     arguments += ["--model", model] if model else []
     arguments += ["--workers", str(workers)] if workers > 1 else []

@@ -27,6 +27,8 @@ MESSAGE = 1600
 """Samples of a message: 100 ms."""
 TICK_S = 0.005
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
+RETRY_S = 2.0
+"""After a refusal."""
 PATIENCE_S = 30.0
 """What an answer may take before the session counts as an error."""
 
@@ -67,6 +69,8 @@ class Figures:
     stop: list[float] = field(default_factory=list)
     audio_s: float = 0.0
     sessions: int = 0
+    refused: int = 0
+    """Sessions that were not let in."""
     errors: Counter[str] = field(default_factory=Counter)
     texts: dict[str, Counter[str]] = field(default_factory=dict)
     """Name of a programme -> its finals -> in how many sessions."""
@@ -102,6 +106,7 @@ class Client(asyncio.Protocol):
         self._speech_at: int | None = None  # sample where the open utterance began to sound
         self._is_timed = False  # this session's `stop` was measured
         self._finals: list[str] = []
+        self.retry_at = 0.0  # not before this may the next session be tried
 
     # ---- the connection ----
 
@@ -125,7 +130,13 @@ class Client(asyncio.Protocol):
             if not found:
                 return
             if b" 101 " not in head.split(b"\r\n", 1)[0]:
-                self._end("refused " + head.split(b" ", 2)[1].decode())
+                status = head.split(b" ", 2)[1].decode()
+                if status == "503":  # no room: come again, as the answer says
+                    self._figures.refused += 1
+                    self.retry_at = self._clock() + RETRY_S
+                    self._end()
+                else:
+                    self._end(f"refused {status}")
                 return
             self._buffer = bytearray(rest)
             self._is_open = True
@@ -291,7 +302,7 @@ async def load(
         if not is_counting and now > began + ramp_s + warm_s:
             is_counting = True
             figures.first.clear(), figures.lag.clear(), figures.stop.clear(), figures.late.clear()
-            figures.audio_s, figures.sessions = 0.0, 0
+            figures.audio_s, figures.sessions, figures.refused = 0.0, 0, 0
         for number in range(streams):
             client = clients.get(number)
             if number not in clients:
@@ -303,6 +314,8 @@ async def load(
                 client.send_due(now)
                 if client.is_overdue(now):
                     client.give_up()
+                continue
+            elif now < client.retry_at:
                 continue
             clients[number] = None
             task = asyncio.create_task(enter(number))

@@ -67,6 +67,7 @@ class WebRtcVad:
     def __init__(self, mode: int = 3) -> None:
         """``mode`` 0 lets most pass, 3 least."""
         self._mode = mode
+        self._raised = np.empty(VAD_FRAME, np.float32)  # scratch
         self.reset()
 
     def reset(self) -> None:
@@ -78,9 +79,14 @@ class WebRtcVad:
         level = 10.0 * math.log10(float(frame.dot(frame)) / VAD_FRAME + 1e-12)
         floor = self._follow(level)
         gain = min(self.SPEECH_PEAK - self._peak, self.MOST_GAIN)
+        raised = self._raised
         if gain > 0.0:
-            frame = (frame * 10.0 ** (gain / 20.0)).clip(-1.0, 1.0)
-        heard = self._vad.is_speech((frame * 32767.0).astype("<i2").tobytes(), SAMPLE_RATE)
+            np.multiply(frame, 10.0 ** (gain / 20.0), out=raised)
+            np.maximum(raised, -1.0, out=raised)
+            np.minimum(raised, 1.0, out=raised)
+            frame = raised
+        np.multiply(frame, 32767.0, out=raised)
+        heard = self._vad.is_speech(raised.astype(np.int16).tobytes(), SAMPLE_RATE)
         return bool(heard) and level >= max(floor + self.MARGIN, self.QUIETEST)
 
     def _follow(self, level: float) -> float:

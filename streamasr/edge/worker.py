@@ -38,8 +38,8 @@ from streamasr.edge.lane import Deliver, Delivery, Door, Lane
 log = logging.getLogger(__name__)
 
 WARM_UP_STEPS = 3
-ROUND_WEIGHT = 0.05
-"""Of the last round in the average duration of rounds,"""
+ROUND_MEMORY_S = 1.0
+"""Of the average duration of rounds,"""
 LONGEST_ROUND_S = 0.2
 """and the longest that one may count, so that a single hiccup decides nothing."""
 
@@ -170,7 +170,7 @@ class EngineThread:
             if out:
                 self._post(out)
             took = min(self._clock() - began, LONGEST_ROUND_S)
-            self.round_s += ROUND_WEIGHT * (took - self.round_s)
+            self.round_s += took / ROUND_MEMORY_S * (took - self.round_s)
         self._stop_idle_work()
 
     def _work_idly(self, engine: Engine) -> None:
