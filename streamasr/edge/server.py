@@ -32,6 +32,7 @@ from streamasr.edge.service import ABORT, STREAM_PATH, Service, create_app
 from streamasr.edge.settings import Settings
 from streamasr.edge.supervisor import Link
 from streamasr.edge.worker import EngineThread
+from streamasr.edge.wyoming import wyoming
 from streamasr.errors import ConfigError, StreamasrError, UsageError
 
 __all__ = ["Server", "create_app", "listen", "run"]
@@ -150,14 +151,15 @@ async def _serve(
     running = asyncio.create_task(_run_engine(worker, started), name="engine")
     telling = asyncio.create_task(_tell_ready(started, service, settings, sock, page, link))
     waiting = asyncio.create_task(stopped.wait(), name="signal")
-    await asyncio.wait({serving, running, waiting}, return_when=asyncio.FIRST_COMPLETED)
-    has_failed = not stopped.is_set()
-    if has_failed:
-        service.fail()
-    if link is None:
-        notify("STOPPING=1")
-    log.info("stopping: %d sessions are open", service.sessions)
-    cut = await service.drain()
+    async with wyoming(service, is_shared=link is not None):
+        await asyncio.wait({serving, running, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        has_failed = not stopped.is_set()
+        if has_failed:
+            service.fail()
+        if link is None:
+            notify("STOPPING=1")
+        log.info("stopping: %d sessions are open", service.sessions)
+        cut = await service.drain()
     server.stop()
     await worker.stop()
     for task in (waiting, running, telling):

@@ -59,6 +59,12 @@ class ServerSettings:
     insecure: bool = _setting(False, "listen beyond this machine without tokens")
     tls_cert: str = _setting("", "certificate chain, PEM")
     tls_key: str = _setting("", "private key of the certificate, PEM")
+    wyoming_host: str = _setting(
+        "127.0.0.1", "address for Wyoming, which knows no tokens: others need server.insecure"
+    )
+    wyoming_port: int = _setting(
+        10_300, "TCP port for Wyoming; 0 takes a free one, -1 is none", low=-1, high=65_535
+    )
     origins: tuple[str, ...] = _setting((), "web origins that may connect besides our own")
     log_level: str = _setting(
         "info", "least severe line to log", choices=("debug", "info", "warning", "error")
@@ -278,6 +284,11 @@ def check(settings: Settings) -> None:
         raise ConfigError(
             f"{server.host} can be reached from other machines and no tokens are set",
             remedy="give --token-file FILE, or --insecure if anybody may use this server",
+        )
+    if server.wyoming_port >= 0 and not is_loopback(server.wyoming_host) and not server.insecure:
+        raise ConfigError(
+            f"Wyoming on {server.wyoming_host} would let other machines in without tokens",
+            remedy="set server.insecure if anybody may use this server",
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import signal
 import subprocess
@@ -19,6 +20,7 @@ from streamasr.app.wer import count_errors
 from streamasr.core.audio import Resampler
 from tests.conftest import CLIP_TEXTS, DATA
 
+PORTS = r"tcp://127\.0\.0\.1:(\d+).*ready on ws://127\.0\.0\.1:(\d+)"
 CLIP = "1970-28415-0030.flac"
 
 
@@ -27,6 +29,7 @@ class Served:
     """A running daemon with the shipped model."""
 
     port: int
+    wyoming: int
 
     @property
     def http(self) -> str:
@@ -42,12 +45,13 @@ def served(session_cache: None, tmp_path_factory: pytest.TempPathFactory) -> Ite
     """One process for all tests of dialects; it must drain without a complaint at the end."""
     log = tmp_path_factory.mktemp("served") / "log"
     command = [sys.executable, "-m", "streamasr", "serve", "--port", "0"]
+    environ = {**os.environ, "STREAMASR_SERVER_WYOMING_PORT": "0"}
     with log.open("wb") as out:
-        process = subprocess.Popen(command, stderr=out)
-    while not (found := re.search(r"ready on ws://127\.0\.0\.1:(\d+)", log.read_text())):
+        process = subprocess.Popen(command, stderr=out, env=environ)
+    while not (found := re.search(PORTS, log.read_text(), re.DOTALL)):
         assert process.poll() is None, log.read_text()
         time.sleep(0.05)
-    yield Served(int(found[1]))
+    yield Served(int(found[2]), int(found[1]))
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=30) == 0, log.read_text()
     complaints = [line for line in log.read_text().splitlines() if " ERROR " in line]

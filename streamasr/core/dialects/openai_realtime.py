@@ -35,6 +35,7 @@ from streamasr.core.dialects import (
     Stop,
     Told,
 )
+from streamasr.core.dialects.growing import Growing
 from streamasr.core.dialects.openai import INVALID, answer, error_body
 from streamasr.core.dialects.openai_realtime_config import (
     Config,
@@ -81,7 +82,7 @@ class Realtime:
         self._item = 0
         self._previous: str | None = None
         self._finals: list[Final] = []  # of the open item
-        self._sent = ""  # deltas of the open item
+        self._growing = Growing()
         self._all: list[str] = []  # for NVIDIA's last result
 
     def greet(self) -> Sequence[Action]:
@@ -195,7 +196,7 @@ class Realtime:
                 if commit is not None:
                     yield from self._complete()
             case Marked():
-                self._finals, self._sent = [], ""
+                self._finals, self._growing = [], Growing()
                 yield self._event("input_audio_buffer.cleared")
             case Closed(reason=reason):
                 if self._finals or self._flavour is Flavour.RIVA:
@@ -208,9 +209,7 @@ class Realtime:
 
     def _grow(self, partial: str) -> Iterator[str]:
         """Say what is new in the open item, as long as the old holds."""
-        text = self._text(partial)
-        if len(text) > len(self._sent) and text.startswith(self._sent):
-            delta, self._sent = text[len(self._sent) :], text
+        if delta := self._growing.grow(self._text(partial)):
             yield self._about_text("delta", delta=delta)
 
     def _text(self, partial: str = "") -> str:
@@ -235,7 +234,7 @@ class Realtime:
         yield self._about_text("completed", **fields)
         self._previous = item_id
         self._item += 1
-        self._finals, self._sent = [], ""
+        self._finals, self._growing = [], Growing()
 
     def _words(self) -> Iterator[Any]:
         for final in self._finals:

@@ -27,7 +27,7 @@ from streamasr.core.messages import Closed, Error, Flushed, WireError
 
 def begin(**query: str) -> Deepgram:
     fields = {"encoding": "mulaw"} | query
-    request = Request("0a1b2c3d", {k: [v] for k, v in fields.items()}, (), "mine", "then")
+    request = Request("0a1b2c3d", {k: [v] for k, v in fields.items()}, model="mine", created="then")
     dialect = ENTRANCE.open(request)
     assert isinstance(dialect, Deepgram)
     return dialect

@@ -1,0 +1,135 @@
+"""The port of the Wyoming protocol: TCP connections to sessions.
+
+    async with wyoming(service) as port: ...
+
+The protocol knows no passwords, so the port is open to this machine alone unless
+``server.insecure`` says otherwise. Where it can be reached from elsewhere, it is announced
+to the network if the package zeroconf is installed, which is how Home Assistant finds it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from streamasr.core.dialects import Refusal, Refused, Request
+from streamasr.core.dialects.wyoming import Event, Wyoming, write
+from streamasr.edge.announce import announced
+from streamasr.edge.listening import listen
+from streamasr.edge.session import Session
+from streamasr.edge.settings import is_loopback
+from streamasr.errors import StreamasrError
+
+if TYPE_CHECKING:
+    from streamasr.edge.service import Service
+
+log = logging.getLogger(__name__)
+
+READ_BYTES = 64 * 1024
+HIGH_WATER_BYTES = 64 * 1024
+"""Of what a client has not read, before `TcpTransport.send` waits."""
+
+
+class TcpTransport:
+    """A TCP connection whose frames are whatever bytes arrive at a time."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        host, port = writer.get_extra_info("peername")[:2]
+        self.peer = f"{host}:{port}"
+        self._reader = reader
+        self._writer = writer
+        writer.transport.set_write_buffer_limits(high=HIGH_WATER_BYTES)
+
+    async def receive(self) -> str | bytes | None:
+        try:
+            return await self._reader.read(READ_BYTES) or None
+        except OSError:
+            return None
+
+    async def send(self, frame: str | bytes) -> None:
+        self._writer.write(frame.encode() if isinstance(frame, str) else frame)
+        await self._writer.drain()
+
+    async def close(self, code: int, reason: str) -> None:
+        self._writer.close()
+
+    def abort(self) -> None:
+        self._writer.transport.abort()
+
+
+@asynccontextmanager
+async def wyoming(service: Service, *, is_shared: bool = False) -> AsyncIterator[int | None]:
+    """Listen until the block ends; gives the port, None where it is taken or switched off.
+
+    With ``is_shared`` other processes of ours listen there too.
+    """
+    server = service.settings.server
+    if server.wyoming_port < 0:
+        yield None
+        return
+    ours = replace(server, host=server.wyoming_host, port=server.wyoming_port)
+    try:
+        sock = listen(replace(service.settings, server=ours), is_shared=is_shared)
+    except StreamasrError as error:
+        log.warning("no Wyoming: %s; choose another server.wyoming_port, or -1", error.message)
+        yield None
+        return
+    calls: set[asyncio.Task[None]] = set()
+
+    async def on_connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None, "a connection has a task"
+        calls.add(task)
+        try:
+            await _converse(service, TcpTransport(reader, writer))
+        finally:
+            calls.discard(task)
+            writer.close()
+
+    listening = await asyncio.start_server(on_connection, sock=sock)
+    host, port = sock.getsockname()[:2]
+    log.info("Wyoming on tcp://%s:%d", f"[{host}]" if ":" in host else host, port)
+    try:
+        async with contextlib.AsyncExitStack() as stack:
+            if not is_loopback(host):
+                await stack.enter_async_context(announced(host, port))
+            yield port
+    finally:
+        listening.close()
+        for task in calls:
+            task.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
+
+
+async def _converse(service: Service, transport: TcpTransport) -> None:
+    """One connection, to its end."""
+    name = secrets.token_hex(4)
+    try:
+        service.check_room(Wyoming.streams)
+    except Refused as refused:
+        with contextlib.suppress(OSError):
+            await transport.send(_refusal(refused.refusal))
+        service.meters.refusals.labels(Wyoming.name, refused.refusal.code).inc()
+        return
+    dialect = Wyoming(Request(session=name, model=service.model))
+    session = Session(
+        service.worker,
+        service.settings,
+        dialect,
+        transport,
+        name=name,
+        meter=service.meters.session(dialect.name),
+    )
+    with service.counting(session), contextlib.suppress(OSError):
+        await session.run()
+
+
+def _refusal(refusal: Refusal) -> bytes:
+    text = f"{refusal.message}: {refusal.remedy}"
+    return write(Event("error", {"text": text, "code": refusal.code}))
