@@ -10,12 +10,22 @@ from pathlib import Path
 import pytest
 
 from streamasr.core.audio import ENCODINGS
+from streamasr.core.dialects import (
+    deepgram_options,
+    openai_files,
+    openai_realtime_config,
+    vosk,
+)
+from streamasr.core.hotwords import MOST
 from streamasr.core.messages import CLIENT_TYPES, ERRORS, REASONS, SERVER_TYPES, VERSIONS, Limits
 from streamasr.core.protocol import CHECKS, FIELDS, decode_client, decode_server
+from streamasr.edge import uploads
+from streamasr.edge.entrances import ENTRANCES
 from streamasr.edge.settings import Setting, load, table
 
 ROOT = Path(__file__).parents[1]
 PROTOCOL = (ROOT / "docs" / "PROTOCOL.md").read_text()
+DIALECTS = (ROOT / "docs" / "DIALECTS.md").read_text()
 OPERATIONS = (ROOT / "docs" / "OPERATIONS.md").read_text()
 UNIT = (ROOT / "systemd" / "streamasr.service").read_text()
 
@@ -96,3 +106,28 @@ def test_every_flag_of_serve_is_in_the_operations_manual() -> None:
 def test_systemd_waits_longer_than_the_drain() -> None:
     (timeout,) = re.findall(r"^TimeoutStopSec=(\d+)$", UNIT, re.MULTILINE)
     assert load().limits.drain_s < int(timeout) <= load().limits.drain_s + 10
+
+
+def test_every_entrance_stands_in_the_manual_of_dialects() -> None:
+    for entrance in ENTRANCES:
+        assert f"`ws://HOST:2700{entrance.path}`" in DIALECTS
+
+
+@pytest.mark.parametrize(
+    "name",
+    [*deepgram_options.KNOWN, *deepgram_options.POLISH, *deepgram_options.REFUSED,
+     *deepgram_options.SILENT, *deepgram_options.ENCODINGS, *openai_files.FORMATS,
+     *openai_files.IDLE, *openai_realtime_config.GA_FORMATS, *vosk.SETTINGS],
+)  # fmt: skip
+def test_every_option_of_a_dialect_is_explained(name: str) -> None:
+    assert f"`{name}`" in DIALECTS
+
+
+def test_the_limits_of_dialects_are_those_of_the_code() -> None:
+    low, high = deepgram_options.ENDPOINTING_MS
+    assert f"{low} to {high} ms" in DIALECTS
+    assert f"up to {deepgram_options.MOST_APART} recognised" in DIALECTS
+    assert f"up to {uploads.MOST_BYTES >> 20} MB" in DIALECTS
+    assert f"up to {MOST} hot words" in DIALECTS
+    (silence, prefix) = openai_realtime_config.SILENCE_MS, openai_realtime_config.PREFIX_MS
+    assert f"{silence[0]} to {silence[1]}, {prefix[0]} to {prefix[1]}" in DIALECTS

@@ -78,7 +78,7 @@ def test_what_nobody_knows_is_told() -> None:
     assert not any(read_options(query(**{name: ""})).warnings for name in SILENT)
 
 
-@settings(max_examples=100)
+@settings(max_examples=40)
 @given(st.dictionaries(st.sampled_from([*KNOWN, "extra"]), st.lists(st.text(), max_size=3)))
 def test_no_query_does_anything_but_work_or_be_refused(fields: dict[str, list[str]]) -> None:
     try:

@@ -84,7 +84,7 @@ def test_what_went_wrong_is_an_error_with_its_status(message: Told, status: int)
     assert hangup == Hangup(status)
 
 
-@settings(max_examples=100)
+@settings(max_examples=40)
 @given(st.dictionaries(st.sampled_from(sorted(KNOWN)), st.lists(st.text(), max_size=2)))
 def test_no_form_does_anything_but_work_or_be_refused(form: dict[str, list[str]]) -> None:
     try:

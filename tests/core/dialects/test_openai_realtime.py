@@ -179,7 +179,7 @@ JSON = st.recursive(
 )  # fmt: skip
 
 
-@settings(max_examples=200)
+@settings(max_examples=50)
 @given(st.sampled_from(["session.update", "transcription_session.update"]), JSON)
 def test_no_configuration_does_anything_but_an_update_or_an_error(kind: str, session: Any) -> None:
     (action,) = begin().receive(json.dumps({"type": kind, "session": session}))

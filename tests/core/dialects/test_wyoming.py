@@ -167,7 +167,7 @@ def test_the_end_of_the_session_tells_what_was_heard() -> None:
     assert error == Event("error", {"text": "much", "code": "too_big"})
 
 
-@settings(max_examples=200)
+@settings(max_examples=50)
 @given(st.lists(st.binary(max_size=40), max_size=4), st.booleans())
 def test_no_bytes_do_anything_but_raise(parts: list[bytes], is_framed: bool) -> None:
     wyoming = begin()
