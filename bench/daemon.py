@@ -36,6 +36,10 @@ class Daemon:
         """Memory that is there, of all processes; what they share counts for each."""
         return sum(_status(pid, "VmRSS") for pid in self.processes()) / 1024
 
+    def own_mb(self) -> float:
+        """Memory of their own: without files that are mapped, such as the compiled graph."""
+        return sum(_status(pid, "RssAnon") for pid in self.processes()) / 1024
+
     def cpu_s(self) -> float:
         """Processor time of all processes so far."""
         return sum(map(_cpu_s, self.processes()))

@@ -216,6 +216,7 @@ def main(
     save: bool = False,
 ) -> None:
     chosen = programmes()
+    os.environ["STREAMASR_LIMITS_CALIBRATED"] = "true" if overload else "false"
     if overload:
         figures = overloaded(overload, seconds, decoder, workers, chosen)
         finish("overload", figures, save=save)

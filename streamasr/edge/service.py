@@ -86,7 +86,7 @@ class Service:
     def room(self) -> int:
         """The most streams at a time in this process, as far as that is known."""
         room = min(self.settings.limits.sessions, self.worker.capacity)
-        estimated = self._calibration.streams
+        estimated = self._calibration.streams if self.settings.limits.calibrated else None
         return room if estimated is None else min(room, estimated)
 
     @property

@@ -76,6 +76,7 @@ class LimitSettings:
     """What one session, and all of them together, may take."""
 
     sessions: int = _setting(256, "sessions at a time; more are refused with 503", low=1)
+    calibrated: bool = _setting(True, "refuse what this machine was measured not to carry, too")
     message_bytes: int = _setting(
         1_048_576, "longest audio message in bytes", low=1024, high=64 * 1024 * 1024
     )

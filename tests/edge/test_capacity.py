@@ -75,3 +75,12 @@ async def test_the_idle_engine_measures_and_gives_way_to_a_client(tmp_path: Path
                 await client.stop()
         await running.until(lambda: calibration.streams is not None)
         assert running.service.room == 1
+
+
+async def test_an_operator_may_trust_the_limit_alone(tmp_path: Path) -> None:
+    calibration = Calibration(settings_of(), tmp_path)
+    calibration.cost = 0.4
+    async with daemon(capacity=calibration) as running:
+        assert running.service.room == 2
+    async with daemon(capacity=calibration, limits__calibrated=False) as running:
+        assert running.service.room == 64
