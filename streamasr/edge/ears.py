@@ -12,19 +12,28 @@ from functools import partial
 from typing import Any
 
 from streamasr.core.audio import AudioDoor, ChannelSplitter, PcmDecoder
-from streamasr.core.dialects import Listen
+from streamasr.core.dialects import CONTAINER, OGG, OPUS, Listen
 from streamasr.core.hotwords import HotWord, heat
 from streamasr.core.messages import WAV, Start
 from streamasr.core.model import ModelFacts
 from streamasr.core.options import StreamOptions, decoder_name, decoder_used
 from streamasr.core.wavstream import WavDoor
+from streamasr.edge.container import ContainerDoor
 from streamasr.edge.lane import Delivery, Door, Statistics
+from streamasr.edge.opus import BYTES_PER_S, OggOpusDoor, OpusDoor
 from streamasr.edge.settings import Settings, StreamSettings
 from streamasr.edge.worker import EngineThread
 
 WAV_BYTES_PER_S = 48_000 * 2 * 2
 """The header of a WAV file comes too late to size its inbox: 48 kHz stereo is assumed."""
 
+DOORS: dict[str, Callable[[], Door]] = {
+    WAV: WavDoor,
+    OPUS: OpusDoor,
+    OGG: OggOpusDoor,
+    CONTAINER: ContainerDoor,
+}
+"""Encodings that tell rate and channels themselves."""
 Take = Callable[[Delivery, int], None]
 
 
@@ -150,12 +159,14 @@ def _options(
 
 def _door(start: Start, channels: int) -> Door:
     """The door for the declared audio."""
-    if start.encoding == WAV:
-        return WavDoor()
+    if start.encoding in DOORS:
+        return DOORS[start.encoding]()
     return AudioDoor(start.encoding, start.sample_rate, channels)
 
 
 def _bytes_per_s(start: Start, channels: int) -> int:
-    if start.encoding == WAV:
+    if start.encoding in (OPUS, OGG):
+        return BYTES_PER_S
+    if start.encoding in DOORS:
         return WAV_BYTES_PER_S
     return PcmDecoder(start.encoding, channels).frame_bytes * start.sample_rate

@@ -86,6 +86,12 @@ class Clip:
         soundfile.write(file, self.samples, 16_000, format="RAW", subtype="ULAW")
         return file.getvalue()
 
+    def ogg(self) -> bytes:
+        """Opus in Ogg."""
+        file = io.BytesIO()
+        soundfile.write(file, self.samples, 16_000, format="OGG", subtype="OPUS")
+        return file.getvalue()
+
     def check(self, heard: str) -> None:
         """At most two words of ten may differ."""
         errors = count_errors(self.text.split(), heard.lower().split())

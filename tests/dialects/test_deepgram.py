@@ -21,6 +21,7 @@ from deepgram.environment import DeepgramClientEnvironment
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
+from streamasr.core.oggstream import OggPackets
 from tests.dialects.conftest import Clip, Served, blocks
 from tests.edge.daemon import Daemon, daemon
 
@@ -124,7 +125,7 @@ def test_finalize_flushes_and_says_so(served: Served, clip: Clip) -> None:
     assert flushed[-1].channel.alternatives[0].transcript == ""
 
 
-@pytest.mark.parametrize("encoding", ["mulaw", "linear32", "wav", "48000"])
+@pytest.mark.parametrize("encoding", ["mulaw", "linear32", "wav", "48000", "ogg", "opus"])
 def test_every_encoding_gives_the_words(served: Served, clip: Clip, encoding: str) -> None:
     options: dict[str, Any] = {"model": "nova-3"}
     if encoding == "mulaw":
@@ -136,12 +137,18 @@ def test_every_encoding_gives_the_words(served: Served, clip: Clip, encoding: st
     elif encoding == "48000":
         options |= {"encoding": "linear16", "sample_rate": 48_000}
         audio = np.repeat(np.frombuffer(clip.pcm(), "<i2"), 3).tobytes()
+    elif encoding in ("ogg", "opus"):
+        audio = clip.ogg()
     else:
         audio = clip.wav()
+    messages = blocks(audio, 5000)
+    if encoding == "opus":
+        options |= {"encoding": "opus"}
+        messages = OggPackets().accept(audio)[2:]
 
     def talk(connection: Any) -> None:
-        for block in blocks(audio, 50_000):
-            connection.send_media(block)
+        for message in messages:
+            connection.send_media(message)
 
     clip.check(transcript(listen(served, options, talk)))
 

@@ -22,6 +22,13 @@ from streamasr.errors import PeerError
 
 # What a session is asked to do
 
+OPUS = "opus"
+"""An encoding of `Listen`: packets, each after its length in two bytes, big end first."""
+OGG = "ogg"
+"""Opus in Ogg."""
+CONTAINER = "container"
+"""WAV or Ogg, as the first bytes tell."""
+
 
 @dataclass(frozen=True, slots=True)
 class Listen:
@@ -183,8 +190,11 @@ class Entrance:
 
 
 __all__ = [
+    "CONTAINER",
     "MAX_TEXT_BYTES",
     "NOTHING",
+    "OGG",
+    "OPUS",
     "Action",
     "Answer",
     "Clear",

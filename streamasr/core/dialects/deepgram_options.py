@@ -12,14 +12,21 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from streamasr.core.audio import HIGHEST_RATE, LOWEST_RATE, MOST_CHANNELS
-from streamasr.core.dialects import Listen, Refusal, Refused
+from streamasr.core.dialects import CONTAINER, OGG, OPUS, Listen, Refusal, Refused
 from streamasr.core.features import SAMPLE_RATE
 from streamasr.core.hotwords import HIGHEST_BOOST, MOST, HotWord
-from streamasr.core.messages import WAV, Start
+from streamasr.core.messages import Start
 from streamasr.errors import ConfigError
 
 MS = SAMPLE_RATE // 1000
-ENCODINGS = {"linear16": "s16le", "linear32": "f32le", "mulaw": "mulaw", "alaw": "alaw"}
+ENCODINGS = {
+    "linear16": "s16le",
+    "linear32": "f32le",
+    "mulaw": "mulaw",
+    "alaw": "alaw",
+    "opus": OPUS,
+    "ogg-opus": OGG,
+}
 TELEPHONE_RATE = 8000
 """Hertz of mulaw and alaw where no rate is given."""
 ENDPOINTING_MS = (120, 10_000)
@@ -99,8 +106,8 @@ def read_options(query: Query) -> Options:
     is_interim = _truth(query, "interim_results")
     utterance_end = _utterance_end(query, is_interim=is_interim)
     encoding, rate = _format(query)
-    if encoding == WAV and is_apart:
-        _refuse("multichannel needs encoding and sample_rate")
+    if is_apart and encoding in (CONTAINER, OPUS, OGG):
+        _refuse("multichannel needs linear16, linear32, mulaw or alaw")
     endpoint_ms, limited = _endpointing(query)
     start = Start(
         encoding=encoding,
@@ -145,10 +152,10 @@ def _check_language(query: Query) -> None:
 
 
 def _format(query: Query) -> tuple[str, int]:
-    """Encoding and rate; without an encoding the audio must be a WAV file."""
+    """Encoding and rate; without an encoding the audio must be a file that tells."""
     name = _last(query, "encoding").lower()
     if not name:
-        return WAV, SAMPLE_RATE
+        return CONTAINER, SAMPLE_RATE
     encoding = ENCODINGS.get(name)
     if encoding is None:
         _refuse(f"encoding {name[:20]} is not available: one of {', '.join(ENCODINGS)}")

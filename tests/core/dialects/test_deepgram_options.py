@@ -26,7 +26,7 @@ def test_every_encoding_has_a_door(name: str, encoding: str) -> None:
 
 
 def test_without_an_encoding_the_header_tells() -> None:
-    assert read_options({}).listen.start.encoding == "wav"
+    assert read_options({}).listen.start.encoding == "container"
     assert read_options(query(encoding="mulaw")).listen.start.sample_rate == 8000
 
 
