@@ -40,6 +40,7 @@ types: $(VENV)/.dev ## mypy, strict
 
 bench: $(VENV)/.dev ## the benchmarks that need no data beyond the bundled clips
 	$(BIN)/python bench/rtf.py
+	$(BIN)/python bench/engine.py
 	$(BIN)/python bench/latency.py
 	$(BIN)/python bench/idle.py
 
