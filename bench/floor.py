@@ -36,14 +36,19 @@ def operations(config: ModelConfig) -> dict[str, int]:
     spectrum = bins.stop - bins.start
     width, outputs, frames = config.width, config.outputs_per_step, config.frames_per_step
     integer = config.conv_width * width + config.layers * 8 * width * width
-    integer += width * outputs * (config.units + config.phones)
+    integer += width * outputs * config.phones
+    spelling = config.speller_width
+    heard = config.speller_inputs
+    for _ in range(config.speller_layers):
+        integer += 4 * spelling * (heard + spelling)
+        heard = spelling
+    integer += (spelling if config.speller_layers else width) * config.unit_outputs * config.units
     conv1 = 9 * config.conv_channels * (frames // 2) * (config.mels // 2)
     conv2 = 9 * config.conv_channels**2 * (frames // 4) * (config.mels // 4)
-    feedback = outputs * config.phones * width if config.feedback else 0
     features = frames * (WINDOW * spectrum + spectrum * config.mels)
     return {
         "int8": integer,
-        "float32": features + conv1 + conv2 + feedback,
+        "float32": features + conv1 + conv2,
         "weight_bytes": integer,
         "state_bytes": 4 * config.state_size,
     }

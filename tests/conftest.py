@@ -44,13 +44,21 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     torch.set_num_threads(1)
     config = ModelConfig(
-        mels=40, conv_channels=8, width=32, layers=2, units=len(TINY_UNITS), phones=5, phone_layer=1
+        mels=40,
+        conv_channels=8,
+        width=32,
+        layers=1,
+        units=len(TINY_UNITS),
+        phones=5,
+        speller_layers=1,
+        speller_width=24,
     )
     model = AcousticModel(config).eval()
     model.log_mel.mean.fill_(-8.0)
     model.log_mel.deviation.fill_(4.0)
     with torch.no_grad():  # spread the outputs so that the best unit changes often
-        model.unit_head.weight.mul_(8.0)
+        model.phone_head.weight.mul_(8.0)
+        model.speller.head.weight.mul_(8.0)
     speech = torch.from_numpy(noise(config.step_samples * 60, seed=1)[None])
     out = tmp_path_factory.mktemp("models") / "tiny"
     write_bundle(out, model, TINY_UNITS, speech)

@@ -58,19 +58,21 @@ class GreedyDecoder:
 
     A word is settled as soon as the next one opens. Times are where units came out of
     the model, which trails the speech by its emission delay; no correction is made for it.
-    A word is as sure as its least certain unit.
+    A word is as sure as its least certain unit. ``stretch`` emissions of the stream's clock
+    pass from one emission of units to the next.
     """
 
-    def __init__(self, units: Units, blank: int = BLANK) -> None:
+    def __init__(self, units: Units, blank: int = BLANK, stretch: int = 1) -> None:
         self.text = ""
         self._units = units
+        self._stretch = stretch
         self._ctc = GreedyCtc(blank)
         self._words: list[DecodedWord] = []  # those that cannot change any more
         self._settled = 0  # tokens in those words
 
     @property
     def quiet(self) -> int:
-        return self._ctc.blank_run
+        return self._ctc.blank_run * self._stretch
 
     def push(self, emissions: Emissions) -> bool:
         if not self._ctc.push(emissions.units):
@@ -96,7 +98,7 @@ class GreedyDecoder:
     def _word(self, tokens: Sequence[Token]) -> DecodedWord:
         return DecodedWord(
             self._units.text(token.id for token in tokens),
-            start=tokens[0].start,
-            end=tokens[-1].end,
+            start=tokens[0].start * self._stretch,
+            end=tokens[-1].end * self._stretch,
             confidence=min(token.confidence for token in tokens),
         )

@@ -64,14 +64,15 @@ class Heard:
         return np.frombuffer(bytes(self._phones), np.float16).reshape(-1, self._width)
 
     def units(self, emissions: int) -> Floats:
-        """Log-probabilities [emissions, units] of the first so many."""
+        """Log-probabilities [rows, units] of the first so many, at the units' own rate."""
         self._pack()
-        counts = self._counts[:emissions]
+        rows = -(-emissions * len(self._counts) // max(1, self.emissions))
+        counts = self._counts[:rows]
         kept = sum(counts)
-        units = np.full((emissions, self._units), FORGOTTEN, np.float32)
+        units = np.full((rows, self._units), FORGOTTEN, np.float32)
         numbers = np.frombuffer(self._kept, self._kind, kept)
         values = np.frombuffer(self._values, np.float16, kept)
-        units[np.repeat(np.arange(emissions), counts), numbers] = values
+        units[np.repeat(np.arange(rows), counts), numbers] = values
         return units
 
     @property

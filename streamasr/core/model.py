@@ -36,28 +36,30 @@ class ModelConfig:
     """Convolution rows joined into one recurrent step: 2 gives steps of 80 ms."""
     width: int = 512
     layers: int = 4
+    """Recurrent layers that listen; the phone head stands on the last of them."""
     outputs_per_step: int = 2
-    """Emissions of each head for one recurrent step."""
+    """Emissions of a head on the listening layers for one recurrent step."""
     units: int = 256
     phones: int = 0
-    phone_layer: int = 3
-    """The recurrent layer (counted from one) whose output feeds the phone head."""
-    feedback: bool = False
-    """Whether the layers above are told what the phone head says."""
+    speller_layers: int = 0
+    """Recurrent layers that spell: they hear nothing but the phone head, and units come out of
+    them, one emission a step. With none, the units' head stands beside the phones'."""
+    speller_width: int = 512
     dropout: float = 0.1
 
     def __post_init__(self) -> None:
-        for name in ("mels", "conv_channels", "stacks", "width", "layers", "outputs_per_step"):
+        for name in (
+            "mels", "conv_channels", "stacks", "width", "layers", "outputs_per_step",
+            "speller_width",
+        ):  # fmt: skip
             if getattr(self, name) < 1:
                 raise ConfigError(f"model.{name} must be at least 1, got {getattr(self, name)}")
         if self.mels % FRAMES_PER_STACK:
             raise ConfigError(f"model.mels must be a multiple of 4, got {self.mels}")
         if self.units < 2:
             raise ConfigError(f"model.units counts blank too: at least 2, got {self.units}")
-        if not 1 <= self.phone_layer <= self.layers:
-            raise ConfigError(f"model.phone_layer must lie in 1..{self.layers}")
-        if self.feedback and self.phone_layer == self.layers:
-            raise ConfigError("model.feedback needs a layer above the phone layer")
+        if self.speller_layers < 0:
+            raise ConfigError(f"model.speller_layers is {self.speller_layers}", remedy="0 or more")
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
@@ -76,6 +78,16 @@ class ModelConfig:
     @property
     def step_samples(self) -> int:
         return self.frames_per_step * HOP
+
+    @property
+    def unit_outputs(self) -> int:
+        """Emissions of the units' head for one recurrent step."""
+        return 1 if self.speller_layers else self.outputs_per_step
+
+    @property
+    def speller_inputs(self) -> int:
+        """Numbers of a step that the speller takes: each phone's, plain and logarithmic."""
+        return 2 * self.outputs_per_step * self.phones
 
     @property
     def conv_width(self) -> int:
@@ -97,6 +109,9 @@ class ModelConfig:
         yield "conv2", (self.conv_channels * (self.mels // 2),)
         yield "hidden", (self.layers, self.width)
         yield "cell", (self.layers, self.width)
+        if self.speller_layers:
+            yield "speller_hidden", (self.speller_layers, self.speller_width)
+            yield "speller_cell", (self.speller_layers, self.speller_width)
 
     @property
     def state_size(self) -> int:
@@ -114,7 +129,7 @@ class Emissions(NamedTuple):
     """What an engine answers to a step of one stream."""
 
     units: NDArray[np.float32]
-    """Log-probabilities [outputs_per_step, units]."""
+    """Log-probabilities [unit_outputs, units]."""
     phones: NDArray[np.float32] | None = None
     """Log-probabilities [outputs_per_step, phones], where the model has that head."""
 
@@ -127,8 +142,11 @@ class ModelFacts:
     units: Units = field(repr=False)
     step_samples: int
     outputs_per_step: int
+    """Emissions of the stream's clock in a step: those of the phone head."""
     state_size: int
     latency_ms: float
+    unit_stretch: int = 1
+    """Emissions of the clock from one emission of units to the next."""
     tail_steps: int = 3
     """Steps of silence pushed through at the end of an utterance for the last word."""
     sample_rate: int = SAMPLE_RATE
@@ -141,3 +159,8 @@ class ModelFacts:
     @property
     def emission_samples(self) -> int:
         return self.step_samples // self.outputs_per_step
+
+    @property
+    def unit_outputs(self) -> int:
+        """Emissions of units in a step."""
+        return self.outputs_per_step // self.unit_stretch

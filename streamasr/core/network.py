@@ -1,11 +1,10 @@
 """The acoustic model: samples and state in, log-probabilities and new state out.
 
-    samples --frames--> log-mel --conv, conv--> stack --LSTM x k--+--LSTM x (n - k)--> units
-                                                           └─> phones ─┘ feedback
+    samples --frames--> log-mel --conv, conv--> stack --LSTM x n--> phones --speller--> units
 
-What the phone head says goes back into the layers above it (Nozaki and Komatsu 2021,
-"Relaxing the conditional independence assumption of CTC-based ASR by conditioning on
-intermediate predictions"), so that these can also learn to spell from phones alone.
+The lower half listens: it says which phones it hears. The upper half (`core.speller`) spells
+what was heard. A network may do without a speller; the head of its units then stands beside
+that of its phones, or alone, on the last listening layer.
 
 Every layer looks only to the left, and what it needs from the left lies in the state, so
 one forward serves training (many steps from fresh state) and streaming (one step at a
@@ -14,8 +13,8 @@ time): the two differ in nothing but how the audio was cut.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -23,16 +22,17 @@ from torch.nn import functional as F
 
 from streamasr.core.features import HOP, POWER_FLOOR, WINDOW, dft_matrix, mel_matrix, used_bins
 from streamasr.core.model import ModelConfig
+from streamasr.core.speller import Recurrence, Speller, open_gates
+from streamasr.errors import ConfigError
 
 FrameHook = Callable[[Tensor], Tensor]
-Recurrence = Callable[[nn.LSTM, Tensor, tuple[Tensor, Tensor]], tuple[Tensor, Any]]
 
 
 class Emissions(NamedTuple):
     """What one forward gives."""
 
     units: Tensor
-    """Log-probabilities [batch, steps · outputs_per_step, units], float32."""
+    """Log-probabilities [batch, steps · unit_outputs, units], float32."""
     phones: Tensor | None
     """Log-probabilities [batch, steps · outputs_per_step, phones], if there is a head."""
     state: Tensor
@@ -65,10 +65,12 @@ class LogMel(nn.Module):
 
 
 class AcousticModel(nn.Module):
-    """Causal convolutions, residual LSTMs, and a head each for units and phones."""
+    """Causal convolutions, residual LSTMs, and what says phones and units from them."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
+        if config.speller_layers and not config.phones:
+            raise ConfigError("model.speller_layers spell from phones, and there are none")
         self.config = config
         width = config.width
         self.log_mel = LogMel(config.mels)
@@ -81,34 +83,24 @@ class AcousticModel(nn.Module):
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(config.layers))
         self.lstms = nn.ModuleList(nn.LSTM(width, width) for _ in range(config.layers))
         self.recurrence: Recurrence = nn.LSTM.__call__
-        """How a layer is run; training may put a faster way here."""
         self.dropout = nn.Dropout(config.dropout)
-        self.unit_norm = nn.LayerNorm(width)
-        self.unit_head = nn.Linear(width, config.outputs_per_step * config.units)
         if config.phones:
             self.phone_norm = nn.LayerNorm(width)
             self.phone_head = nn.Linear(width, config.outputs_per_step * config.phones)
-        if config.phones and config.feedback:
-            self.feedback = nn.Linear(config.outputs_per_step * config.phones, width, bias=False)
-        self.initialise()
-
-    def initialise(self) -> None:
-        """Forget gates open, recurrent weights orthogonal, heads small."""
+        if config.speller_layers:
+            self.speller = Speller(config)
+        else:
+            self.unit_norm = nn.LayerNorm(width)
+            self.unit_head = nn.Linear(width, config.outputs_per_step * config.units)
         for lstm in self.lstms:
             assert isinstance(lstm, nn.LSTM)
-            for name, weight in lstm.named_parameters():
-                if "weight_hh" in name:
-                    for gate in weight.chunk(4):
-                        nn.init.orthogonal_(gate)
-                elif "bias" in name:
-                    nn.init.zeros_(weight)
-            nn.init.ones_(lstm.get_parameter("bias_ih_l0").chunk(4)[1])
-        if self.has_feedback:
-            nn.init.zeros_(self.feedback.weight)
+            open_gates(lstm)
 
-    @property
-    def has_feedback(self) -> bool:
-        return self.config.feedback and self.config.phones > 0
+    def run_layers_with(self, recurrence: Recurrence) -> None:
+        """Let all recurrent layers be run another way, as training does on CPUs."""
+        self.recurrence = recurrence
+        if self.config.speller_layers:
+            self.speller.recurrence = recurrence
 
     def fresh_state(self, batch: int) -> Tensor:
         return torch.zeros(batch, self.config.state_size, device=self.log_mel.mean.device)
@@ -118,25 +110,54 @@ class AcousticModel(nn.Module):
         samples: Tensor,
         state: Tensor | None = None,
         on_frames: FrameHook | None = None,
-        keep: Tensor | None = None,
     ) -> Emissions:
         """Step: samples [batch, steps · step_samples], state [batch, state_size].
 
         ``on_frames`` sees the features [batch, frames, mels] before the convolutions;
-        training masks them there. ``keep`` [batch] of 0 or 1 says for which examples the
-        layers above the phone head hear more than its feedback.
+        training masks them there.
         """
-        config = self.config
         if state is None:
             state = self.fresh_state(samples.shape[0])
-        carry, tail1, tail2, hidden, cell = self._split(state)
+        front, recurrent = self._split(state)
+        x, front = self._hear(samples, front, on_frames)
+        x, *listening = self._listen(x, *recurrent[:2])
+        phones = None
+        if self.config.phones:
+            phones = self._emit(self.phone_head, self.phone_norm(x))
+        spelling: tuple[Tensor, ...] = ()
+        if self.config.speller_layers:
+            assert phones is not None, "a speller has phones to hear"
+            units, spelling = self.speller(phones.exp(), (recurrent[2], recurrent[3]))
+        else:
+            units = self._emit(self.unit_head, self.unit_norm(x))
+        batch = samples.shape[0]
+        new_state = [part.reshape(batch, -1).float() for part in front]
+        for part in (*listening, *spelling):
+            new_state.append(part.transpose(0, 1).reshape(batch, -1).float())
+        return Emissions(units, phones, torch.cat(new_state, dim=1))
+
+    def phones(self, samples: Tensor, on_frames: FrameHook | None = None) -> Tensor:
+        """What the lower half alone says: log-probabilities [batch, emissions, phones]."""
+        front, recurrent = self._split(self.fresh_state(samples.shape[0]))
+        x, _ = self._hear(samples, front, on_frames)
+        x, *_ = self._listen(x, *recurrent[:2])
+        return self._emit(self.phone_head, self.phone_norm(x))
+
+    def _hear(
+        self, samples: Tensor, front: Sequence[Tensor], on_frames: FrameHook | None
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Samples to the first listening layer's input [steps, batch, width], and new state."""
+        carry, tail1, tail2 = front
         padded = torch.cat([carry, samples], dim=1)
         frames = self.log_mel(padded)
         if on_frames is not None:
             frames = on_frames(frames)
         x, tail1, tail2 = self._convolve(frames, tail1, tail2)
-        x = self.project(x).transpose(0, 1)  # [steps, batch, width]
-        phones = None
+        new_carry = padded[:, padded.shape[1] - (WINDOW - HOP) :]
+        return self.project(x).transpose(0, 1), [new_carry, tail1, tail2]
+
+    def _listen(self, x: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """x [steps, batch, width], h and c [layers, batch, width], through all listening layers."""
         hiddens, cells = [], []
         for index, (norm, lstm) in enumerate(zip(self.norms, self.lstms, strict=True)):
             assert isinstance(lstm, nn.LSTM)
@@ -145,61 +166,22 @@ class AcousticModel(nn.Module):
             x = x + self.dropout(y)
             hiddens.append(h)
             cells.append(c)
-            if config.phones and index + 1 == config.phone_layer:
-                phones = self._emit(self.phone_head, self.phone_norm(x))
-                if self.has_feedback:
-                    x = x if keep is None else x * keep[None, :, None]
-                    x = x + self._feed(phones.exp())
-        units = self._emit(self.unit_head, self.unit_norm(x))
-        batch = samples.shape[0]
-        new_state = torch.cat(
-            [
-                padded[:, padded.shape[1] - (WINDOW - HOP) :].float(),
-                tail1.reshape(batch, -1).float(),
-                tail2.reshape(batch, -1).float(),
-                torch.cat(hiddens).transpose(0, 1).reshape(batch, -1).float(),
-                torch.cat(cells).transpose(0, 1).reshape(batch, -1).float(),
-            ],
-            dim=1,
-        )
-        return Emissions(units, phones, new_state)
+        return x, torch.cat(hiddens), torch.cat(cells)
 
-    def spell(self, phones: Tensor) -> Tensor:
-        """Units from phones alone, as in training on text.
+    def _split(self, state: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """Cut [batch, state_size] into the parts that `ModelConfig.state_parts` names.
 
-        phones [batch, steps · outputs_per_step, phones] are probabilities; returns
-        log-probabilities [batch, steps · outputs_per_step, units].
+        The front's keep their batch first; the layers' are [layers, batch, width].
         """
-        x = self._feed(phones)
-        fresh = torch.zeros(1, *x.shape[1:], device=x.device)
-        above = slice(self.config.phone_layer, None)
-        for norm, lstm in zip(self.norms[above], self.lstms[above], strict=True):
-            assert isinstance(lstm, nn.LSTM)
-            x = x + self.dropout(self.recurrence(lstm, norm(x), (fresh, fresh))[0])
-        return self._emit(self.unit_head, self.unit_norm(x))
-
-    def _feed(self, phones: Tensor) -> Tensor:
-        """Probabilities [batch, emissions, phones] -> [steps, batch, width]."""
-        steps = phones.shape[1] // self.config.outputs_per_step
-        fed: Tensor = self.feedback(phones.reshape(phones.shape[0], steps, -1))
-        return fed.transpose(0, 1)
-
-    def _split(self, state: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """Cut [batch, state_size] into the parts that `ModelConfig.state_parts` names."""
         parts, at = [], 0
         for _, shape in self.config.state_parts():
             size = torch.Size(shape).numel()
             parts.append(state[:, at : at + size].reshape(-1, *shape))
             at += size
-        samples, tail1, tail2, hidden, cell = parts
+        samples, tail1, tail2, *layers = parts
         channels, mels = self.config.conv_channels, self.config.mels
-        return (
-            samples,
-            tail1.view(-1, 1, 1, mels),
-            tail2.view(-1, channels, 1, mels // 2),
-            hidden.transpose(0, 1).contiguous(),  # [layers, batch, width]
-            cell.transpose(0, 1).contiguous(),
-        )
+        front = [samples, tail1.view(-1, 1, 1, mels), tail2.view(-1, channels, 1, mels // 2)]
+        return front, [part.transpose(0, 1).contiguous() for part in layers]
 
     def _convolve(
         self, frames: Tensor, tail1: Tensor, tail2: Tensor

@@ -69,7 +69,7 @@ class StreamOptions:
         """What makes the decoder of each utterance; ConfigError as for `decoder_used`."""
         if decoder_used(facts, self.decoder) == "graph" and facts.graph is not None:
             return partial(GraphDecoder, facts.graph, self.hotwords)
-        return partial(GreedyDecoder, facts.units, facts.blank)
+        return partial(GreedyDecoder, facts.units, facts.blank, facts.unit_stretch)
 
 
 def decoder_name(text: str) -> DecoderName:

@@ -36,9 +36,8 @@ PIECES_FILE = "pieces.model"
 CARD_FILE = "CARD.md"
 ARPA_FILE = "lm/lm.arpa.xz"
 LEXICON_FILE = "lm/lexicon.txt.xz"
-FORMAT = 2
-READABLE = (1, 2)
-"""Format 1 has the weights in model.onnx too."""
+FORMAT = 3
+"""Counts up where what a program must know of the network or its files changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +133,7 @@ def load(path: Path) -> Bundle:
         outputs_per_step=config.outputs_per_step,
         state_size=config.state_size,
         latency_ms=config.latency_ms,
+        unit_stretch=config.outputs_per_step // config.unit_outputs,
         tail_steps=info["decode"]["tail_steps"],
         presence=info["decode"].get("presence", 0.0),
     )
@@ -156,11 +156,10 @@ def _read_facts(path: Path) -> dict[str, Any]:
     absent = {ARPA_FILE, LEXICON_FILE} - set(info["checksums"])
     if "graph" in info and absent:
         raise BundleError(f"{file} has [graph] but no checksum of {', '.join(sorted(absent))}")
-    if info["format"] not in READABLE:
-        known = " and ".join(map(str, READABLE))
+    if info["format"] != FORMAT:
         raise BundleError(
             f"{file} has format {info['format']}",
-            remedy=f"this program reads formats {known}: update it, or export the model again",
+            remedy=f"this program reads format {FORMAT}: update it, or export the model again",
         )
     return info
 

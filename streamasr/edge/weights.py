@@ -21,8 +21,6 @@ INTEGERS = ".integers"
 """Ending of the name of a matrix of integers, int8 [in, out]; torch has it [out, in]."""
 SCALES = ".scales"
 """Ending of the name of its scales, float32 [out]."""
-FORMAT_1_SCALES = ".row_scale"
-"""Scales of integers [out, in], as bundles of format 1 keep them, under the plain name."""
 LIMIT = 127.0
 
 
@@ -47,16 +45,14 @@ def pack(weights: Mapping[str, Tensor], integers: Collection[str]) -> dict[str, 
 
 
 def unpack(packed: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Float32 weights of packed ones, those of a bundle of format 1 too."""
+    """Float32 weights of packed ones."""
     weights = {}
     for name, tensor in packed.items():
-        if name.endswith((SCALES, FORMAT_1_SCALES)):
+        if name.endswith(SCALES):
             continue
         if name.endswith(INTEGERS):
             name = name.removesuffix(INTEGERS)
             weights[name] = tensor.T.contiguous().float() * packed[name + SCALES][:, None]
-        elif name + FORMAT_1_SCALES in packed:
-            weights[name] = tensor.float() * packed[name + FORMAT_1_SCALES][:, None]
         else:
             weights[name] = tensor.float()
     return weights

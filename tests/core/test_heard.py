@@ -23,6 +23,17 @@ def test_what_is_likely_comes_back_and_the_rest_is_faint(width: int) -> None:
     assert np.all(back[~likely] == FORGOTTEN)
 
 
+def test_units_may_come_half_as_often_as_phones() -> None:
+    heard = Heard()
+    units = np.arange(12, dtype=np.float32).reshape(6, 2) / -8
+    for at in range(6):
+        heard.push(Emissions(units[at : at + 1], np.zeros((2, 40), np.float32)))
+    assert heard.emissions == 12
+    assert len(heard.phones()) == 12
+    for emissions, rows in ((0, 0), (1, 1), (2, 1), (3, 2), (12, 6)):
+        np.testing.assert_array_equal(heard.units(emissions), units[:rows])
+
+
 def test_nothing_heard() -> None:
     heard = Heard()
     assert heard.units(0).shape[0] == 0

@@ -1,5 +1,7 @@
 """The shape of a model: latency, state, and settings that cannot be."""
 
+from dataclasses import replace
+
 import pytest
 
 from streamasr.core.model import ModelConfig
@@ -18,8 +20,10 @@ def test_a_step_is_80_ms_and_emits_every_40() -> None:
 
 
 def test_state_size_is_the_sum_of_its_parts() -> None:
-    config = ModelConfig(mels=40, conv_channels=8, width=16, layers=3, phone_layer=1)
+    config = ModelConfig(mels=40, conv_channels=8, width=16, layers=3)
     assert config.state_size == 240 + 40 + 8 * 20 + 2 * 3 * 16
+    spelling = replace(config, phones=4, speller_layers=2, speller_width=24)
+    assert spelling.state_size == config.state_size + 2 * 2 * 24
 
 
 def test_state_of_a_stream_stays_far_below_its_budget() -> None:
@@ -32,7 +36,8 @@ def test_state_of_a_stream_stays_far_below_its_budget() -> None:
         ({"layers": 0}, "layers"),
         ({"mels": 81}, "mels"),
         ({"units": 1}, "units"),
-        ({"phone_layer": 9}, "phone_layer"),
+        ({"speller_layers": -1}, "speller_layers"),
+        ({"speller_width": 0}, "speller_width"),
         ({"colour": 1}, "colour"),
     ],
 )

@@ -13,9 +13,7 @@ from streamasr.core.network import AcousticModel, Emissions
 from streamasr.errors import ConfigError
 from tests.conftest import noise
 
-CONFIG = ModelConfig(
-    mels=40, conv_channels=8, width=32, layers=3, units=12, phones=7, phone_layer=2
-)
+CONFIG = ModelConfig(mels=40, conv_channels=8, width=32, layers=3, units=12, phones=7)
 STEP = CONFIG.step_samples
 
 
@@ -85,7 +83,7 @@ def test_emissions_are_log_probabilities(model: AcousticModel) -> None:
 
 
 def test_a_network_without_phones_has_no_phone_head() -> None:
-    config = ModelConfig(mels=40, conv_channels=8, width=16, layers=1, units=4, phone_layer=1)
+    config = ModelConfig(mels=40, conv_channels=8, width=16, layers=1, units=4)
     found = AcousticModel(config)(torch.zeros(1, config.step_samples))
     assert found.phones is None
 
@@ -105,29 +103,32 @@ def test_the_hook_sees_and_replaces_the_features(model: AcousticModel) -> None:
     assert not torch.allclose(masked, plain)
 
 
-def test_feedback_alone_is_what_spelling_from_phones_gives() -> None:
+def test_a_speller_hears_nothing_but_the_phones() -> None:
     torch.manual_seed(5)
     config = ModelConfig(
-        mels=40, conv_channels=8, width=16, layers=2, units=4, phones=5, phone_layer=1,
-        feedback=True, dropout=0.0,
+        mels=40, conv_channels=8, width=16, layers=2, units=4, phones=5, speller_layers=2,
+        speller_width=12, dropout=0.0,
     )  # fmt: skip
     model = AcousticModel(config)
-    torch.nn.init.normal_(model.feedback.weight)
     samples = torch.randn(2, 3 * config.step_samples)
-    keep = torch.tensor([0.0, 1.0])
-    heard = model(samples, keep=keep)
-    spelt = model.spell(heard.phones.exp())
-    torch.testing.assert_close(spelt[0], heard.units[0])
-    assert not torch.allclose(spelt[1], heard.units[1])
+    heard = model(samples)
+    spelt, _ = model.speller(heard.phones.exp())
+    assert spelt.shape == (2, 3, 4)
+    torch.testing.assert_close(spelt, heard.units)
+    torch.testing.assert_close(model.phones(samples), heard.phones)
+    torch.testing.assert_close(heard.units.exp().sum(dim=2), torch.ones(2, 3))
 
 
-def test_feedback_begins_at_nothing_and_needs_a_layer_above() -> None:
-    torch.manual_seed(5)
-    shape = dict(mels=40, conv_channels=8, width=16, layers=2, units=4, phones=5, phone_layer=1)
-    with_feedback = AcousticModel(ModelConfig(**shape, feedback=True)).eval()
-    without = AcousticModel(ModelConfig(**shape)).eval()
-    without.load_state_dict(with_feedback.state_dict(), strict=False)
-    samples = torch.randn(1, 2 * without.config.step_samples)
-    torch.testing.assert_close(with_feedback(samples).units, without(samples).units)
-    with pytest.raises(ConfigError, match="above"):
-        ModelConfig(layers=2, phone_layer=2, feedback=True)
+def test_what_the_speller_makes_of_speech_teaches_the_listener() -> None:
+    config = ModelConfig(
+        mels=40, conv_channels=8, width=16, layers=1, units=4, phones=5, speller_layers=1,
+        speller_width=12,
+    )  # fmt: skip
+    model = AcousticModel(config)
+    model(torch.randn(1, 2 * config.step_samples)).units[..., 1].sum().backward()
+    assert model.project.weight.grad.abs().sum() > 0
+
+
+def test_a_speller_without_phones_is_refused() -> None:
+    with pytest.raises(ConfigError, match="speller_layers"):
+        AcousticModel(ModelConfig(mels=40, width=16, layers=1, speller_layers=1))

@@ -36,16 +36,6 @@ def test_packing_again_changes_nothing() -> None:
     torch.testing.assert_close(again, once["lstm.weight"], atol=1e-7, rtol=1e-6)
 
 
-def test_weights_of_format_1_are_the_same_numbers() -> None:
-    packed = pack(some_weights(), {"lstm.weight"})
-    integers, scales = packed.pop("lstm.weight.integers"), packed.pop("lstm.weight.scales")
-    before = {**packed, "lstm.weight": integers.T, "lstm.weight.row_scale": scales}
-    now = unpack(pack(some_weights(), {"lstm.weight"}))
-    assert {name: w.tolist() for name, w in unpack(before).items()} == {
-        name: w.tolist() for name, w in now.items()
-    }
-
-
 def test_a_broken_file_is_named(tmp_path: Path) -> None:
     file = tmp_path / "weights.safetensors"
     file.write_bytes(b"nonsense")

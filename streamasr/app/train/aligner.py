@@ -142,8 +142,7 @@ def _forward(
     samples = torch.zeros(len(clips), max(steps) * step)
     for row, clip in enumerate(clips):
         samples[row, : len(clip)] = torch.from_numpy(clip)
-    phones = model(samples.to(model.log_mel.mean.device)).phones
-    assert phones is not None, "the head was checked for"
+    phones = model.phones(samples.to(model.log_mel.mean.device))
     found = phones.cpu().numpy()
     for row, (utterance, clip) in enumerate(zip(utterances, clips, strict=True)):
         yield utterance, len(clip) // HOP, found[row, : steps[row] * outputs]

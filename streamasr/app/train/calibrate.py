@@ -16,11 +16,19 @@ KEPT = 0.9999
 @torch.no_grad()
 def measure_limits(model: AcousticModel, batches: Iterable[Tensor]) -> dict[str, float]:
     """Run samples [batch, n] through the model; returns a limit of |x| a linear layer."""
-    watched: dict[str, nn.Module] = {"project": model.project, "unit_head": model.unit_norm}
+    watched: dict[str, nn.Module] = {"project": model.project}
     watched |= {f"lstms.{i}": norm for i, norm in enumerate(model.norms)}
     if model.config.phones:
         watched["phone_head"] = model.phone_norm
+    if model.config.speller_layers:
+        norms = list(model.speller.norms)
+        watched |= {f"speller.lstms.{i}": norm for i, norm in enumerate(norms[:-1], start=1)}
+        watched["speller.head"] = norms[-1]
+    else:
+        watched["unit_head"] = model.unit_norm
     limits: dict[str, float] = {}
+    if model.config.speller_layers:
+        limits["speller.lstms.0"] = 1.0  # probabilities, and their logarithms in 0..1
 
     def watch(name: str, values: Tensor) -> None:
         flat = values.abs().flatten()

@@ -72,22 +72,24 @@ class AugmentConfig:
 
 @dataclass(frozen=True, slots=True)
 class TextConfig:
-    """Sentences that the layers above the phone head learn to spell without audio."""
+    """Sentences that the speller learns without audio, and what it hears beside them."""
 
     files: tuple[str, ...] = ()
     """Texts (.txt or .txt.gz, a sentence a line); none turns this off."""
+    most_sentences: int = 0
+    """Sentences kept, drawn from all; 0 keeps all."""
+    lexicon: str = ""
+    """Dictionary of words that CMUdict lacks, as `streamasr lm build` writes it."""
     share: float = 1.0
-    """Emissions of text in an update, relative to those of its audio."""
+    """Emissions of text in an update, relative to those of its speech."""
     weight: float = 0.5
-    """Of the text loss."""
-    alone_probability: float = 0.3
-    """Share of spoken examples whose upper layers hear the phone head's feedback alone."""
+    """Of the text loss; that of the speech has the rest of 1 where the speller learns alone."""
     skip_probability: float = 0.05
     """How often a phone is swallowed."""
     pause_probability: float = 0.1
     """How often a pause stands between two words."""
     bank_batches: int = 30
-    """Batches of speech whose phones are remembered at the start of an epoch."""
+    """Batches of speech that are listened to at the start of an epoch, for the speller."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,10 @@ class TrainConfig:
     """The schedule and the optimiser."""
 
     start: str = ""
-    """A model or run folder whose weights and units to begin with; empty begins with nothing."""
+    """A model or run folder whose weights and units to begin with; empty begins with nothing.
+    Units and a speller of another shape than the recipe's begin anew."""
+    only_speller: bool = False
+    """Whether the listening half stays as it is, and the speller alone is taught."""
     epochs: int = 30
     decay_epochs: float = 8.0
     """The learning rate holds, then falls to zero linearly over the last of these."""

@@ -19,11 +19,11 @@ def dev_figures(
     """CTC and phone accuracy as means over batches, and the word error rate of all."""
     model.eval()
     total, ctc, phone_accuracy = Errors(), 0.0, 0.0
-    outputs = model.config.outputs_per_step
+    outputs = model.config.unit_outputs
     for index in range(len(dataset)):
         batch = dataset[index].to(device)
         emissions = model(batch.samples)
-        found = losses(emissions, batch, outputs)
+        found = losses(emissions, batch, model.config)
         ctc += float(found.ctc) / len(dataset)
         phone_accuracy += float(found.phone_accuracy) / len(dataset)
         for row, text in enumerate(batch.texts):

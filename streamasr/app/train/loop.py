@@ -10,7 +10,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -38,20 +38,21 @@ from streamasr.app.train.examples import (
     bucket,
     plan_epoch,
 )
-from streamasr.app.train.inventory import Tokeniser, learn_pieces, read_sentences
+from streamasr.app.train.hearing import Hearing, SpellingBatch
+from streamasr.app.train.inventory import Tokeniser
 from streamasr.app.train.losses import Losses
 from streamasr.app.train.mmi import PhoneModel
 from streamasr.app.train.objective import Objective, masks
 from streamasr.app.train.parallel import Group
 from streamasr.app.train.phonebank import PhoneBank
 from streamasr.app.train.recurrence import run_lstm
+from streamasr.app.train.setup import find_device, load_start, open_tokeniser
 from streamasr.app.train.statistics import measure_features
-from streamasr.app.train.textual import TextBatch, TextSource
-from streamasr.core.network import AcousticModel
+from streamasr.app.train.textual import TextSource
+from streamasr.core.features import SAMPLE_RATE
+from streamasr.core.network import AcousticModel, FrameHook
 from streamasr.core.phones import PHONES
-from streamasr.edge.bundle import PIECES_FILE, load
-from streamasr.edge.weights import read_weights
-from streamasr.errors import BundleError, ConfigError
+from streamasr.errors import ConfigError
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +83,7 @@ class Run:
     @classmethod
     def open(cls, recipe: Recipe, *, data: Path, out: Path) -> Run:
         """Read the data, learn units, build the model, and resume where a run stopped."""
-        group = Group.join(_device(recipe.train.device))
+        group = Group.join(find_device(recipe.train.device))
         with group.lead_first():
             return cls._open(recipe, data, out, group)
 
@@ -101,29 +102,39 @@ class Run:
         dev_set = Corpus(dev, AudioCache(audio, dev), aligned)
         known = sum(a is not None for a in train_set.alignments)
         log.info("%d training utterances (%d aligned), %d dev", len(train), known, len(dev))
-        tokeniser = _tokeniser(recipe, data, out, train_set)
+        tokeniser = open_tokeniser(recipe, data, out, train_set)
         model_config = replace(
             recipe.model, units=len(tokeniser.units), phones=len(PHONES) if aligned else 0
         )
         recipe = replace(recipe, model=model_config)
+        if (recipe.text.files or recipe.train.only_speller) and not model_config.speller_layers:
+            raise ConfigError("[text] and train.only_speller need model.speller_layers")
+        if model_config.speller_layers and not aligned:
+            raise ConfigError(
+                "model.speller_layers spell from phones, and no alignments were found",
+                remedy="set data.alignments; `streamasr align` makes them",
+            )
         if group.leads:
             (out / RECIPE_FILE).write_text(json.dumps(asdict(recipe), indent=1))
         torch.manual_seed(recipe.train.seed)
         if recipe.train.threads:
             torch.set_num_threads(recipe.train.threads)
-        device = torch.device(_device(recipe.train.device))
+        device = torch.device(find_device(recipe.train.device))
         model = AcousticModel(model_config)
         if recipe.train.start:
-            _load_start(model, Path(recipe.train.start))
+            load_start(model, Path(recipe.train.start))
         else:
             mean, deviation = measure_features(train_set, model_config.mels, recipe.train.seed)
             model.log_mel.mean.copy_(mean)
             model.log_mel.deviation.copy_(deviation)
         model.to(device)
         if device.type == "cpu":
-            model.recurrence = run_lstm
+            model.run_layers_with(run_lstm)
+        if recipe.train.only_speller:
+            model.requires_grad_(False)
+            model.speller.requires_grad_(True)
         optimiser = torch.optim.AdamW(
-            model.parameters(),
+            [p for p in model.parameters() if p.requires_grad],
             lr=recipe.train.learning_rate,
             betas=(0.9, 0.98),
             weight_decay=recipe.train.weight_decay,
@@ -131,8 +142,6 @@ class Run:
         progress = checkpoint.resume(out, model, optimiser) or Progress()
         augmenter = Augmenter.load(recipe.augment, data)
         text = TextSource.load(recipe.text, data, dev_set.texts) if recipe.text.files else None
-        if text is not None and not model.has_feedback:
-            raise ConfigError("[text] needs model.feedback and aligned speech")
         phone_model = None
         if recipe.train.mmi_weight and aligned:
             frames = (a.phones for a in train_set.alignments if a is not None)
@@ -176,15 +185,14 @@ class Run:
         config, progress = self.recipe.train, self.progress
         plan = plan_epoch(self.train_set, config, progress.epoch)
         numbers = self.group.numbers(len(plan))
-        dataset = self._dataset(self.train_set, plan, self.augmenter, numbers[progress.batch :])
-        loader = DataLoader(dataset, batch_size=None, num_workers=config.workers)
-        bank = self._phone_bank(plan, numbers)
+        hearing = self._hear(plan, numbers)
+        bank = hearing.bank() if hearing and self.text else None
         self.model.train()
         started = saved = told = time.monotonic()
         mean: Losses | None = None
         with _bar(hide=not self.group.leads) as bar:
             task = bar.add_task(f"epoch {progress.epoch}", total=len(numbers))
-            for batch in loader:
+            for batch in self._batches(plan, numbers[progress.batch :], hearing):
                 fraction = progress.epoch + progress.batch / len(numbers)
                 now_losses = self._update(objective, batch, fraction, bank)
                 mean = now_losses if mean is None else _blend(mean, now_losses)
@@ -211,6 +219,28 @@ class Run:
             "train_phone": float(mean.phone),
             "train_phone_accuracy": float(mean.phone_accuracy),
         }
+
+    def _batches(
+        self, plan: list[list[Example]], numbers: Sequence[int], hearing: Hearing | None
+    ) -> Iterator[Batch | SpellingBatch]:
+        """Speech; or what was heard of it, where the speller alone is taught."""
+        if not self.recipe.train.only_speller:
+            dataset = self._dataset(self.train_set, plan, self.augmenter, numbers)
+            workers = self.recipe.train.workers
+            yield from DataLoader(dataset, batch_size=None, num_workers=workers)
+            return
+        assert hearing is not None, "the speller learns from what was heard"
+        for number in numbers:
+            yield hearing.batch(
+                self.tokeniser,
+                emissions=self._emissions(self.recipe.train.batch_s),
+                outputs_per_step=self.recipe.model.outputs_per_step,
+                rng=np.random.default_rng((self.recipe.train.seed, self.progress.epoch, number)),
+            )
+
+    def _emissions(self, seconds: float) -> int:
+        model = self.recipe.model
+        return round(seconds * SAMPLE_RATE / model.step_samples * model.outputs_per_step)
 
     def _tell(self, epoch: float, mean: Losses) -> None:
         log.info(
@@ -239,7 +269,11 @@ class Run:
         )
 
     def _update(
-        self, objective: nn.Module, batch: Batch, epoch: float, bank: PhoneBank | None
+        self,
+        objective: nn.Module,
+        batch: Batch | SpellingBatch,
+        epoch: float,
+        bank: PhoneBank | None,
     ) -> Losses:
         """One optimiser step; returns its losses."""
         config, update = self.recipe.train, self.progress.update
@@ -249,7 +283,7 @@ class Run:
         seed = update * self.group.size + self.group.rank
         torch.manual_seed((config.seed << 32) + seed)
         batch = batch.to(self.device)
-        text = self._text(batch, bank, seed)
+        text = self._text(int(batch.steps.sum()), bank, seed)
         self.optimiser.zero_grad(set_to_none=True)
         total, found = objective(batch, text, epoch=epoch, seed=seed)
         total.backward()
@@ -257,44 +291,43 @@ class Run:
         self.optimiser.step()
         return Losses(*found)
 
-    def _text(self, batch: Batch, bank: PhoneBank | None, seed: int) -> TextBatch | None:
+    def _text(self, steps: int, bank: PhoneBank | None, seed: int) -> SpellingBatch | None:
+        """Text for an update beside so many steps of speech."""
         if bank is None or self.text is None:
             return None
         outputs = self.recipe.model.outputs_per_step
-        text = self.text.batch(
+        return self.text.batch(
             bank,
             self.tokeniser,
-            emissions=round(self.recipe.text.share * outputs * int(batch.steps.sum())),
+            emissions=round(self.recipe.text.share * outputs * steps),
             outputs_per_step=outputs,
+            tail_steps=TAIL_STEPS,
             rng=np.random.default_rng((seed, 2)),
-        )
-        return TextBatch(*(x.to(self.device) for x in text))
+        ).to(self.device)
 
-    @torch.no_grad()
-    def _phone_bank(self, plan: list[list[Example]], numbers: range) -> PhoneBank | None:
-        """How the phone head hears this epoch's first batches; kept for an exact resume."""
-        epoch = self.progress.epoch
-        if self.text is None or epoch < self.recipe.train.phone_epochs:
+    def _hear(self, plan: list[list[Example]], numbers: range) -> Hearing | None:
+        """What is heard of this epoch's first batches; kept for an exact resume."""
+        epoch, config = self.progress.epoch, self.recipe.train
+        if not config.only_speller and (self.text is None or epoch < config.phone_epochs):
             return None
-        file = self.out / f"phones-{epoch:03d}-{self.group.rank}.npz"
+        file = self.out / f"heard-{epoch:03d}-{self.group.rank}.npz"
         if file.is_file():
-            return PhoneBank.read(file)
+            return Hearing.read(file)
         few = numbers[: self.recipe.text.bank_batches]
         dataset = self._dataset(self.train_set, plan, self.augmenter, few)
-        self.model.eval()
-        heard = []
-        for index in range(len(dataset)):
-            batch = dataset[index].to(self.device)
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.train.bf16):
-                found = self.model(batch.samples, on_frames=masks(self.recipe, batch, epoch, index))
-            assert found.phones is not None
-            posteriors = found.phones.exp().half().flatten(0, 1).cpu().numpy()
-            heard.append((posteriors, batch.phones.flatten().cpu().numpy()))
-        bank = PhoneBank.gather(heard)
-        for old in self.out.glob(f"phones-*-{self.group.rank}.npz"):
+
+        def masked(index: int) -> tuple[Batch, FrameHook | None]:
+            batch = dataset[index]
+            hook = masks(self.recipe, batch, epoch, index) if index % 2 else None
+            return batch, hook
+
+        hearing = Hearing.gather(
+            self.model, map(masked, range(len(dataset))), device=self.device, bf16=config.bf16
+        )
+        for old in self.out.glob(f"heard-*-{self.group.rank}.npz"):
             old.unlink()
-        bank.write(file)
-        return bank
+        hearing.write(file)
+        return hearing
 
     def _dev_figures(self) -> dict[str, float]:
         examples = [self.dev_set.whole(i) for i in range(len(self.dev_set))]
@@ -308,45 +341,6 @@ def _schedule(recipe: Recipe, epoch: float, update: int) -> float:
     config = recipe.train
     warm = min(1.0, (update + 1) / max(1, config.warmup_updates))
     return warm * min(1.0, max(0.0, (config.epochs - epoch) / max(config.decay_epochs, 1e-6)))
-
-
-def _load_start(model: AcousticModel, folder: Path) -> None:
-    """Begin with the weights of a model or run folder.
-
-    Feedback that those lack begins at zero. Raises ConfigError where the shapes differ.
-    """
-    epochs = checkpoint.epoch_files(folder)
-    file = epochs[-1] if epochs else load(folder).weights_file
-    weights = read_weights(file)
-    if model.has_feedback:
-        weights.setdefault("feedback.weight", model.feedback.weight.detach())
-    try:
-        model.load_state_dict(weights)
-    except RuntimeError as error:
-        raise ConfigError(f"[model] is not the network of {folder}: {error}") from None
-
-
-def _tokeniser(recipe: Recipe, data: Path, out: Path, corpus: Corpus) -> Tokeniser:
-    file = out / PIECES_FILE
-    if recipe.train.start:
-        start = Path(recipe.train.start) / PIECES_FILE
-        if not start.is_file():
-            raise BundleError(f"{start.parent} has no {PIECES_FILE}", remedy="export it again")
-        file.write_bytes(start.read_bytes())
-    elif not file.is_file():
-        sentences = list(corpus.texts)
-        for name in recipe.units.text:
-            sentences += list(read_sentences(data / name))[: recipe.units.max_sentences]
-        file.write_bytes(learn_pieces(sentences, recipe.model.units))
-    return Tokeniser(file.read_bytes())
-
-
-def _device(name: str) -> str:
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if name not in ("cpu", "cuda"):
-        raise ConfigError(f"train.device is {name!r}", remedy="auto, cpu or cuda")
-    return name
 
 
 def _blend(mean: Losses, new: Losses) -> Losses:

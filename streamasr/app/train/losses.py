@@ -1,4 +1,4 @@
-"""The two losses: CTC over units, frame cross-entropy over aligned phones."""
+"""The losses of speech: CTC over units, frame cross-entropy and MMI over aligned phones."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from streamasr.app.alignment import NO_TARGET
 from streamasr.app.train.examples import Batch
 from streamasr.app.train.mmi import PhoneModel, mmi_loss
+from streamasr.core.model import ModelConfig
 from streamasr.core.network import Emissions
 from streamasr.core.units import BLANK
 
@@ -42,25 +43,32 @@ def unit_loss(units: Tensor, lengths: Tensor, targets: Tensor, target_lengths: T
     return total / target_lengths.sum().clamp(min=1)
 
 
+def nothing_found(device: torch.device) -> Losses:
+    """All losses zero."""
+    return Losses(*(torch.zeros((), device=device) for _ in Losses._fields))
+
+
 def losses(
     emissions: Emissions,
     batch: Batch,
-    outputs_per_step: int,
+    config: ModelConfig,
     phone_model: PhoneModel | None = None,
 ) -> Losses:
     """Losses of one batch, in float32; the sequence loss needs a ``phone_model``."""
     ctc = unit_loss(
-        emissions.units, batch.steps * outputs_per_step, batch.targets, batch.target_lengths
+        emissions.units, batch.steps * config.unit_outputs, batch.targets, batch.target_lengths
     )
-    nothing = torch.zeros((), device=ctc.device)
-    phone = accuracy = sequence = nothing
-    if emissions.phones is not None and bool((batch.phones != NO_TARGET).any()):
-        flat = emissions.phones.flatten(0, 1)
-        targets = batch.phones.flatten()
-        phone = F.nll_loss(flat, targets, ignore_index=NO_TARGET)
-        known = targets != NO_TARGET
-        accuracy = (flat.detach().argmax(1) == targets)[known].float().mean()
-        if phone_model is not None:
-            lengths = batch.steps * outputs_per_step
-            sequence = mmi_loss(emissions.phones, lengths, batch.chains, phone_model)
-    return Losses(ctc, phone, accuracy, nothing, sequence)
+    found = nothing_found(ctc.device)._replace(ctc=ctc)
+    if emissions.phones is None or not bool((batch.phones != NO_TARGET).any()):
+        return found
+    flat = emissions.phones.flatten(0, 1)
+    targets = batch.phones.flatten()
+    known = targets != NO_TARGET
+    right = (flat.detach().argmax(1) == targets)[known].float().mean()
+    phone = F.nll_loss(flat, targets, ignore_index=NO_TARGET)
+    found = found._replace(phone=phone, phone_accuracy=right)
+    if phone_model is None:
+        return found
+    lengths = batch.steps * config.outputs_per_step
+    sequence = mmi_loss(emissions.phones, lengths, batch.chains, phone_model)
+    return found._replace(sequence=sequence)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from streamasr.app.train.augment import mask_frames
 from streamasr.app.train.config import Recipe
 from streamasr.app.train.examples import Batch
-from streamasr.app.train.losses import Losses, losses, unit_loss
+from streamasr.app.train.hearing import SpellingBatch
+from streamasr.app.train.losses import Losses, losses, nothing_found, unit_loss
 from streamasr.app.train.mmi import PhoneModel
-from streamasr.app.train.textual import TextBatch
 from streamasr.core.network import AcousticModel, FrameHook
 
 
@@ -27,37 +26,41 @@ class Objective(nn.Module):
         self._phone_model = phone_model
 
     def forward(
-        self, batch: Batch, text: TextBatch | None, *, epoch: float, seed: int
+        self, batch: Batch | SpellingBatch, text: SpellingBatch | None, *, epoch: float, seed: int
     ) -> tuple[Tensor, Losses]:
-        """The sum to minimise, and the losses in it; ``seed`` draws masks and the like."""
-        config, outputs = self._recipe.train, self._recipe.model.outputs_per_step
-        device = batch.samples.device
-        with torch.autocast(device.type, torch.bfloat16, enabled=config.bf16):
-            emissions = self.model(
-                batch.samples,
-                on_frames=masks(self._recipe, batch, epoch, seed),
-                keep=None if text is None else self._keep(len(batch.steps), seed, device),
-            )
-            spelt = None if text is None else self.model.spell(text.phones)
-        early = epoch < config.phone_epochs
-        found = losses(emissions, batch, outputs, None if early else self._phone_model)
-        ctc_weight = config.ctc_weight_early if early else 1.0
-        phone_weight = 1.0 if early else config.phone_weight
-        total = ctc_weight * found.ctc + phone_weight * found.phone
-        total = total + config.mmi_weight * found.sequence
-        if text is not None and spelt is not None:
-            lengths = text.steps * outputs
-            found = found._replace(
-                text=unit_loss(spelt, lengths, text.targets, text.target_lengths)
-            )
+        """The sum to minimise, and the losses in it; ``seed`` draws masks and the like.
+
+        A batch of speech teaches both halves, one of what was heard the speller alone.
+        """
+        if isinstance(batch, SpellingBatch):
+            found = nothing_found(batch.phones.device)._replace(ctc=self._spell(batch))
+            total = (1.0 - self._recipe.text.weight) * found.ctc
+        else:
+            total, found = self._listen(batch, epoch, seed)
+        if text is not None:
+            found = found._replace(text=self._spell(text))
             total = total + self._recipe.text.weight * found.text
         return total, Losses(*(loss.detach() for loss in found))
 
-    def _keep(self, examples: int, seed: int, device: torch.device) -> Tensor:
-        """Which examples go up to the units by more than the phones' feedback."""
-        draw = np.random.default_rng((seed, 1)).random(examples)
-        kept = torch.from_numpy(draw >= self._recipe.text.alone_probability)
-        return kept.to(device, torch.float32)
+    def _listen(self, batch: Batch, epoch: float, seed: int) -> tuple[Tensor, Losses]:
+        config = self._recipe.train
+        device = batch.samples.device
+        with torch.autocast(device.type, torch.bfloat16, enabled=config.bf16):
+            emissions = self.model(batch.samples, on_frames=masks(self._recipe, batch, epoch, seed))
+        early = epoch < config.phone_epochs
+        found = losses(emissions, batch, self._recipe.model, None if early else self._phone_model)
+        ctc_weight = config.ctc_weight_early if early else 1.0
+        phone_weight = 1.0 if early else config.phone_weight
+        total = ctc_weight * found.ctc + phone_weight * found.phone
+        return total + config.mmi_weight * found.sequence, found
+
+    def _spell(self, batch: SpellingBatch) -> Tensor:
+        """CTC of what the speller makes of phones."""
+        device = batch.phones.device
+        with torch.autocast(device.type, torch.bfloat16, enabled=self._recipe.train.bf16):
+            units, _ = self.model.speller(batch.phones)
+        lengths = batch.steps * self._recipe.model.unit_outputs
+        return unit_loss(units, lengths, batch.targets, batch.target_lengths)
 
 
 def masks(recipe: Recipe, batch: Batch, epoch: float, seed: int) -> FrameHook:

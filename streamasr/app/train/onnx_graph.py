@@ -1,7 +1,7 @@
 """One recurrent step as an ONNX graph, written out by hand from the weights.
 
     samples [B, step_samples], state [B, state_size]
-        -> units [B, outputs, units], phones [B, outputs, phones], new_state [B, state_size]
+        -> units [B, unit outputs, units], phones [B, outputs, phones], new_state [B, state_size]
 
 Integer products take activations quantised with scales that were fixed at export. No
 scale is ever measured on a batch, so a stream's numbers are the same, bit for bit, alone
@@ -21,6 +21,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from streamasr.core.features import HOP, POWER_FLOOR, WINDOW, folded_dft, mel_matrix, used_bins
 from streamasr.core.model import ModelConfig
+from streamasr.core.speller import FAINT, LOG_SCALE
 from streamasr.edge.weights import quantise_rows
 
 Weights = Mapping[str, NDArray[np.float32]]
@@ -116,7 +117,7 @@ class GraphWriter:
 
 def integer_matrices(weights: Mapping[str, Any]) -> set[str]:
     """Names of the weights that an int8 graph multiplies as integers."""
-    return {name for name, w in weights.items() if w.ndim == 2 and name != "feedback.weight"}
+    return {name for name, w in weights.items() if w.ndim == 2}
 
 
 def build_step(
@@ -124,30 +125,46 @@ def build_step(
 ) -> onnx.ModelProto:
     """Write the graph: int8 with the ``limits`` of `calibrate.measure_limits`, or float."""
     g = GraphWriter(limits)
-    layers = range(config.layers)
-    front = [int(np.prod(shape)) for _, shape in config.state_parts()][:3]
-    parts = g.split("state", [*front, *[config.width] * (2 * config.layers)], axis=1)
-    carry, tail1, tail2 = parts[:3]
-    hiddens, cells = parts[3 : 3 + config.layers], parts[3 + config.layers :]
-    padded = g.op("Concat", carry, "samples", axis=1)
+    names = [f"lstms.{i}" for i in range(config.layers)]
+    spelling = [f"speller.lstms.{i}" for i in range(config.speller_layers)]
+    state = _split_state(g, config)
+    padded = g.op("Concat", state["samples"], "samples", axis=1)
     frames = _log_mel(g, padded, config, weights)
-    x, row1, row2 = _convolve(g, frames, tail1, tail2, config, weights)
+    x, row1, row2 = _convolve(g, frames, state["conv1"], state["conv2"], config, weights)
+    new_state = [g.tail(padded, WINDOW - HOP, 1), row1, row2]
     x = g.linear(x, weights["project.weight"], weights["project.bias"], name="project")
-    phones = None
-    for layer in layers:
-        hiddens[layer], cells[layer] = _lstm(
-            g, layer, x, hiddens[layer], cells[layer], config, weights
-        )
-        x = g.op("Add", x, hiddens[layer])
-        if config.phones and layer + 1 == config.phone_layer:
-            phones = _head(g, x, "phone", config.phones, config, weights)
-            if config.feedback:
-                x = g.op("Add", x, _feedback(g, phones, config, weights))
-    units = _head(g, x, "unit", config.units, config, weights)
-    new_carry = g.tail(padded, WINDOW - HOP, 1)
-    state = g.op("Concat", new_carry, row1, row2, *hiddens, *cells, axis=1)
-    outputs = {"units": (units, config.units), "phones": (phones, config.phones)}
-    return _model(g, config, {k: v for k, v in outputs.items() if v[0]}, state)
+    for index, name in enumerate(names):
+        normed = g.layer_norm(x, weights, f"norms.{index}")
+        x = g.op("Add", x, _lstm(g, name, normed, state, weights))
+    phones = ""
+    if config.phones:
+        heads = config.outputs_per_step, config.phones
+        phones = _head(g, g.layer_norm(x, weights, "phone_norm"), "phone_head", heads, weights)
+    if spelling:
+        units = _spell(g, phones, spelling, state, config, weights)
+    else:
+        heads = config.outputs_per_step, config.units
+        units = _head(g, g.layer_norm(x, weights, "unit_norm"), "unit_head", heads, weights)
+    for layers in (names, spelling):
+        new_state += [state[f"{name}.hidden"] for name in layers]
+        new_state += [state[f"{name}.cell"] for name in layers]
+    outputs = {"units": units, "phones": phones}
+    named = {output: name for name, output in outputs.items() if output}
+    named[g.op("Concat", *new_state, axis=1)] = "new_state"
+    return _model(g, config, named)
+
+
+def _split_state(g: GraphWriter, config: ModelConfig) -> dict[str, str]:
+    """The parts of the state by name; those of layers one by one, as `LSTM.hidden` and `.cell`."""
+    sizes: dict[str, int] = {}
+    for part, shape in config.state_parts():
+        if len(shape) == 1:
+            sizes[part] = shape[0]
+            continue
+        prefix = "speller.lstms" if part.startswith("speller") else "lstms"
+        kind = part.removeprefix("speller_")
+        sizes |= {f"{prefix}.{i}.{kind}": shape[1] for i in range(shape[0])}
+    return dict(zip(sizes, g.split("state", list(sizes.values()), axis=1), strict=True))
 
 
 def _log_mel(g: GraphWriter, padded: str, config: ModelConfig, weights: Weights) -> str:
@@ -208,69 +225,70 @@ def _conv_relu(g: GraphWriter, x: str, name: str, weights: Weights) -> str:
     return g.op("Relu", g.op("Conv", x, kernel, bias, strides=[2, 2], pads=[0, 1, 0, 1]))
 
 
-def _lstm(
-    g: GraphWriter,
-    layer: int,
-    x: str,
-    hidden: str,
-    cell: str,
-    config: ModelConfig,
-    weights: Weights,
-) -> tuple[str, str]:
-    """One cell; torch keeps the gates as input, forget, candidate, output."""
-    name = f"lstms.{layer}"
-    normed = g.layer_norm(x, weights, f"norms.{layer}")
+def _lstm(g: GraphWriter, name: str, x: str, state: dict[str, str], weights: Weights) -> str:
+    """One cell on its input; puts the new state in the place of the old and gives h.
+
+    torch keeps the gates as input, forget, candidate, output.
+    """
+    hidden, cell = state[f"{name}.hidden"], state[f"{name}.cell"]
     bias = weights[f"{name}.bias_ih_l0"] + weights[f"{name}.bias_hh_l0"]
-    from_input = g.linear(normed, weights[f"{name}.weight_ih_l0"], bias, name=name)
+    from_input = g.linear(x, weights[f"{name}.weight_ih_l0"], bias, name=name)
     from_hidden = g.linear(
         hidden, weights[f"{name}.weight_hh_l0"], np.zeros_like(bias), name=f"{name}.hidden",
         limit=HIDDEN_LIMIT,
     )  # fmt: skip
     gates = g.op("Add", from_input, from_hidden)
-    enter, keep, candidate, output = g.split(gates, [config.width] * 4, axis=1)
+    enter, keep, candidate, output = g.split(gates, [len(bias) // 4] * 4, axis=1)
     kept = g.op("Mul", g.op("Sigmoid", keep), cell)
     entered = g.op("Mul", g.op("Sigmoid", enter), g.op("Tanh", candidate))
     cell = g.op("Add", kept, entered)
-    return g.op("Mul", g.op("Sigmoid", output), g.op("Tanh", cell)), cell
+    hidden = g.op("Mul", g.op("Sigmoid", output), g.op("Tanh", cell))
+    state |= {f"{name}.hidden": hidden, f"{name}.cell": cell}
+    return hidden
 
 
-def _head(
+def _head(g: GraphWriter, x: str, name: str, shape: tuple[int, int], weights: Weights) -> str:
+    """Log-probabilities [B, outputs, classes] of ``shape``."""
+    logits = g.linear(x, weights[f"{name}.weight"], weights[f"{name}.bias"], name=name)
+    return g.op("LogSoftmax", g.reshape(logits, [-1, *shape]), axis=-1)
+
+
+def _spell(
     g: GraphWriter,
-    x: str,
-    name: str,
-    classes: int,
+    phones: str,
+    layers: Sequence[str],
+    state: dict[str, str],
     config: ModelConfig,
     weights: Weights,
 ) -> str:
-    normed = g.layer_norm(x, weights, f"{name}_norm")
-    logits = g.linear(
-        normed,
-        weights[f"{name}_head.weight"],
-        weights[f"{name}_head.bias"],
-        name=f"{name}_head",
-    )
-    logits = g.reshape(logits, [-1, config.outputs_per_step, classes])
-    return g.op("LogSoftmax", logits, axis=-1)
+    """Phones [B, outputs, phones] to units, as `core.speller.Speller` does."""
+    probabilities = g.op("Exp", phones)
+    faint = g.constant(np.float32(FAINT), "faint")
+    logs = g.op("Log", g.op("Add", probabilities, faint))
+    scaled = g.op("Div", logs, g.constant(np.float32(LOG_SCALE), "log_scale"))
+    raised = g.op("Add", scaled, g.constant(np.float32(1.0), "one"))
+    x = g.op("Concat", probabilities, raised, axis=2)
+    x = g.reshape(x, [-1, config.speller_inputs])
+    heard = ""
+    for index, name in enumerate(layers):
+        hidden = _lstm(g, name, x, state, weights)
+        heard = g.op("Add", heard, hidden) if heard else hidden
+        x = g.layer_norm(heard, weights, f"speller.norms.{index}")
+    return _head(g, x, "speller.head", (config.unit_outputs, config.units), weights)
 
 
-def _feedback(g: GraphWriter, phones: str, config: ModelConfig, weights: Weights) -> str:
-    """[B, outputs, phones] -> [B, width], in float: it is small."""
-    heard = g.reshape(g.op("Exp", phones), [-1, config.outputs_per_step * config.phones])
-    weight = g.constant(weights["feedback.weight"].T, "feedback.weight")
-    return g.op("MatMul", heard, weight)
+def _model(g: GraphWriter, config: ModelConfig, names: Mapping[str, str]) -> onnx.ModelProto:
+    """The nodes as a model; ``names`` are what it calls its outputs."""
 
-
-def _model(
-    g: GraphWriter, config: ModelConfig, heads: Mapping[str, tuple[Any, int]], state: str
-) -> onnx.ModelProto:
-    def value(name: str, *shape: int | str) -> onnx.ValueInfoProto:
+    def value(name: str, *shape: int) -> onnx.ValueInfoProto:
         return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", *shape])
 
-    renamed = {state: "new_state"} | {output: name for name, (output, _) in heads.items()}
     for node in g.nodes:
-        node.input[:] = [renamed.get(n, n) for n in node.input]
-        node.output[:] = [renamed.get(n, n) for n in node.output]
-    outputs = [value(n, config.outputs_per_step, size) for n, (_, size) in heads.items()]
+        node.input[:] = [names.get(n, n) for n in node.input]
+        node.output[:] = [names.get(n, n) for n in node.output]
+    outputs = [value("units", config.unit_outputs, config.units)]
+    if config.phones:
+        outputs.append(value("phones", config.outputs_per_step, config.phones))
     graph = helper.make_graph(
         g.nodes,
         "step",

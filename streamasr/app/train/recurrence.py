@@ -64,7 +64,9 @@ class _Lstm(torch.autograd.Function):
         return hiddens[1:], cells[-1].clone()
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, None, None]:
+    def backward(
+        ctx: Any, *grads: Tensor
+    ) -> tuple[Tensor | None, Tensor, Tensor, Tensor, None, None]:
         x, weight_ih, weight_hh, gates, cells, squashed, hiddens = ctx.saved_tensors
         grad_y, grad_cell = grads
         steps, batch, width = squashed.shape
@@ -88,7 +90,7 @@ class _Lstm(torch.autograd.Function):
             deltas[t, :, 3] = dy * by_output[t]
             carried = dc * keep[t]
         rows = flat.flatten(0, 1)
-        grad_x = torch.mm(rows, weight_ih).view_as(x)
+        grad_x = torch.mm(rows, weight_ih).view_as(x) if ctx.needs_input_grad[0] else None
         grad_ih = torch.mm(rows.t(), x.flatten(0, 1))
         grad_hh = torch.mm(rows.t(), hiddens[:-1].flatten(0, 1))
         grad_bias = rows.float().sum(dim=0)

@@ -1,28 +1,26 @@
-"""Training on text alone: sentences as phones, played to the layers above the phone head.
+"""Training on text alone: sentences as phones, played to the speller.
 
-Hundreds of hours of speech teach a network to spell; a few hours do not. Text is to be
-had in any amount, and only the top of the network needs it: a sentence is turned into
-phones by the lexicon, the phones into posteriors by a `PhoneBank`, and those layers learn
-its units as if it had been said.
+Hundreds of hours of speech teach a network to spell; a few hours do not. Text is to be had
+in any amount, and only the speller needs it: a sentence is turned into phones by the lexicon,
+the phones into posteriors by a `PhoneBank`, and the speller learns its units as if it had
+been said.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from streamasr.app.lm.sentences import HeldOut, read_sentences
 from streamasr.app.train.config import TextConfig
+from streamasr.app.train.hearing import SpellingBatch
 from streamasr.app.train.inventory import Tokeniser
 from streamasr.app.train.phonebank import PhoneBank
 from streamasr.core.phones import PHONE_IDS, SILENCE
-from streamasr.edge.lm.lexicon import Phones, read_cmudict
+from streamasr.edge.lm.lexicon import Phones, read_cmudict, read_lexicon
 from streamasr.errors import ConfigError
 
 Ints = NDArray[np.int64]
@@ -31,13 +29,6 @@ EMISSIONS_PER_PHONE = 2.2
 """Of 40 ms in read speech, pauses included: only to size batches."""
 FIRST_WAY = 0.7
 """How often a word is said in the first of its ways."""
-
-
-class TextBatch(NamedTuple):
-    phones: Tensor  # float32 [batch, emissions, phones], probabilities
-    steps: Tensor  # int64 [batch]
-    targets: Tensor  # int64, all sentences' units one after another
-    target_lengths: Tensor  # int64 [batch]
 
 
 class TextSource:
@@ -66,7 +57,10 @@ class TextSource:
         """Read the files, leaving out what lies near ``held_out`` sentences."""
         held = HeldOut(held_out)
         sentences = [s for name in config.files for s in held.filter(read_sentences(data / name))]
-        return cls(sentences, read_cmudict(), config)
+        if config.most_sentences and len(sentences) > config.most_sentences:
+            kept = np.random.default_rng(0).permutation(len(sentences))[: config.most_sentences]
+            sentences = [sentences[i] for i in np.sort(kept)]
+        return cls(sentences, _lexicon(config, data), config)
 
     def batch(
         self,
@@ -75,8 +69,9 @@ class TextSource:
         *,
         emissions: int,
         outputs_per_step: int,
+        tail_steps: int,
         rng: np.random.Generator,
-    ) -> TextBatch:
+    ) -> SpellingBatch:
         """Sentences of like length, about so many ``emissions`` in all."""
         at = int(rng.integers(len(self.sentences)))
         texts, spoken, total = [], [], 0
@@ -87,20 +82,9 @@ class TextSource:
             total += round(len(phones) * EMISSIONS_PER_PHONE)
             if total >= emissions:
                 break
-        played, lengths = bank.play(spoken, rng)
-        steps = [-(-length // outputs_per_step) for length in lengths]
-        rows = np.zeros(
-            (len(played), max(steps) * outputs_per_step, played[0].shape[1]), np.float32
-        )
-        rows[:, :, SILENCE] = 1.0
-        for row, part in zip(rows, played, strict=True):
-            row[: len(part)] = part
-        targets = [tokeniser.encode(text) for text in texts]
-        return TextBatch(
-            phones=torch.from_numpy(rows),
-            steps=torch.tensor(steps),
-            targets=torch.tensor([unit for ids in targets for unit in ids]),
-            target_lengths=torch.tensor([len(ids) for ids in targets]),
+        played, _ = bank.play(spoken, rng)
+        return SpellingBatch.collate(
+            played, texts, tokeniser, outputs_per_step, tail_steps=tail_steps
         )
 
     def _say(self, sentence: Sequence[str], rng: np.random.Generator) -> Ints:
@@ -116,3 +100,9 @@ class TextSource:
             kept = rng.random(len(way)) >= self._config.skip_probability
             parts.append(way[kept] if kept.any() else way)
         return np.concatenate([*parts, silence])
+
+
+def _lexicon(config: TextConfig, data: Path) -> Mapping[str, Sequence[Phones]]:
+    """CMUdict, and the words of ``config.lexicon`` that it lacks."""
+    known = read_cmudict()
+    return {**read_lexicon(data / config.lexicon), **known} if config.lexicon else known

@@ -25,14 +25,16 @@ WARM_UP = 3
 class StepCells:
     """Runs LSTM layers for exactly one step, each as one product of [x, h] with both matrices.
 
-    Products are in ``kind``; gates, cells and what comes out are float32. Put it into
-    `AcousticModel.recurrence`.
+    Products are in ``kind``; gates, cells and what comes out are float32. For
+    `AcousticModel.run_layers_with`.
     """
 
     def __init__(self, model: AcousticModel, kind: torch.dtype) -> None:
         self._kind = kind
         self._fused: dict[nn.Module, tuple[Tensor, Tensor]] = {}
-        for lstm in model.lstms:
+        for lstm in model.modules():
+            if not isinstance(lstm, nn.LSTM):
+                continue
             part = {name: weight.detach() for name, weight in lstm.named_parameters()}
             weight = torch.cat([part["weight_ih_l0"], part["weight_hh_l0"]], dim=1).to(kind)
             self._fused[lstm] = weight, part["bias_ih_l0"] + part["bias_hh_l0"]

@@ -40,14 +40,14 @@ class OnnxEngine(SlottedEngine):
         _check_shapes(self._session, facts, bundle.config.phones, bundle.path.name)
         self.facts: ModelFacts = facts
         self.device = "cpu"
-        outputs, phones = facts.outputs_per_step, bundle.config.phones
+        phones = facts.outputs_per_step, bundle.config.phones
         self._slab = np.zeros((capacity, facts.state_size), np.float32)
         self._rows = min(capacity, MAX_BATCH)
         self._state = np.zeros((self._rows, facts.state_size), np.float32)
         self._new_state = np.zeros((self._rows, facts.state_size), np.float32)
         self.inbox = np.zeros((capacity, facts.step_samples), np.float32)
-        self._units = np.zeros((capacity, outputs, len(facts.units)), np.float32)
-        self._phones = np.zeros((capacity, outputs, phones), np.float32)
+        self._units = np.zeros((capacity, facts.unit_outputs, len(facts.units)), np.float32)
+        self._phones = np.zeros((capacity, *phones), np.float32)
         self._bindings: dict[int, tuple[int, onnxruntime.IOBinding]] = {}
 
     def reset(self, slot: int) -> None:
@@ -96,7 +96,7 @@ def _check_shapes(
     expected = {
         "samples": [facts.step_samples],
         "state": [facts.state_size],
-        "units": [facts.outputs_per_step, len(facts.units)],
+        "units": [facts.unit_outputs, len(facts.units)],
         "new_state": [facts.state_size],
     }
     if phones:

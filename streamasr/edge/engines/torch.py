@@ -5,7 +5,7 @@ recorded run (`edge.engines.capture`), and one download into pinned memory; feat
 computed on the device. On a GPU the large matrices are bfloat16, sums and state float32.
 
     row up      slot (int32 in the bits of a float32), samples [step_samples]
-    row down    units [outputs · units], phones [outputs · phones]
+    row down    units [unit outputs · units], phones [outputs · phones]
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class TorchEngine(SlottedEngine):
         self.device = device
         self._kind = kind or (torch.bfloat16 if device == "cuda" else torch.float32)
         self._model = _prepare(load_network(bundle), self._kind).to(device)
-        self._model.recurrence = StepCells(self._model, self._kind)
+        self._model.run_layers_with(StepCells(self._model, self._kind))
         self._sizes = ladder(capacity, LARGEST)
         self._spare = capacity
         """A row of the slab for rows of a recorded run that no stream needs."""
@@ -61,8 +61,8 @@ class TorchEngine(SlottedEngine):
 
     def _allocate(self, phones: int) -> None:
         """Rows for a whole step in pinned memory, and for a run of it on the device."""
-        outputs = self.facts.outputs_per_step
-        self._splits = [outputs * len(self.facts.units), outputs * phones]
+        facts = self.facts
+        self._splits = [facts.unit_outputs * len(facts.units), facts.outputs_per_step * phones]
         largest = self._sizes[-1]
         rows, up, down = self.capacity + largest, 1 + self.facts.step_samples, sum(self._splits)
         pinned = self.device == "cuda"
@@ -118,16 +118,15 @@ class TorchEngine(SlottedEngine):
             self._down[rows].copy_(self._rows_out[:size], non_blocking=True)
         if self.device == "cuda":
             torch.cuda.current_stream().synchronize()  # pragma: no cover
-        outputs = self.facts.outputs_per_step
-        units = self._units[:count].reshape(count, outputs, -1)
+        units = self._units[:count].reshape(count, self.facts.unit_outputs, -1)
         if not self._splits[1]:
             return Emissions(units)
-        return Emissions(units, self._phones[:count].reshape(count, outputs, -1))
+        phones = self._phones[:count].reshape(count, self.facts.outputs_per_step, -1)
+        return Emissions(units, phones)
 
 
 def _prepare(model: AcousticModel, kind: torch.dtype) -> AcousticModel:
     """Give the large matrices outside of the recurrent layers their type; heads stay float32."""
-    names = ["conv1", "conv2", "project", *(["feedback"] if model.has_feedback else [])]
-    for name in names:
+    for name in ("conv1", "conv2", "project"):
         model.get_submodule(name).to(kind)
     return model

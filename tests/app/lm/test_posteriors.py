@@ -23,7 +23,8 @@ def test_clips_are_heard_side_by_side_as_each_alone(tiny_bundle: Path) -> None:
         np.testing.assert_allclose(found.phones, alone.phones, atol=1e-4)
         np.testing.assert_allclose(found.units, alone.units, atol=1e-4)
         steps = -(-len(clip) // engine.facts.step_samples) + engine.facts.tail_steps
-        assert len(found.units) == steps * engine.facts.outputs_per_step
+        assert len(found.units) == steps * engine.facts.unit_outputs
+        assert len(found.phones) == steps * engine.facts.outputs_per_step
     assert sorted(engine.open() for _ in range(3)) == [0, 1, 2]
 
 

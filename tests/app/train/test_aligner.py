@@ -74,9 +74,7 @@ def test_a_model_without_a_phone_head_is_refused(tmp_path: Path, clips: list[Utt
     from streamasr.core.network import AcousticModel
     from tests.conftest import TINY_UNITS, noise
 
-    config = ModelConfig(
-        mels=40, conv_channels=4, width=16, layers=1, phone_layer=1, units=len(TINY_UNITS)
-    )
+    config = ModelConfig(mels=40, conv_channels=4, width=16, layers=1, units=len(TINY_UNITS))
     speech = torch.from_numpy(noise(config.step_samples * 8, seed=1)[None])
     write_bundle(tmp_path / "plain", AcousticModel(config).eval(), TINY_UNITS, speech)
     with pytest.raises(UsageError, match="no phone head"):

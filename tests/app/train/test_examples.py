@@ -13,7 +13,7 @@ from streamasr.app.train.examples import Corpus, EpochDataset, Example, bucket, 
 from streamasr.app.train.inventory import Tokeniser, learn_pieces
 from streamasr.core.model import ModelConfig
 
-MODEL = ModelConfig(mels=40, width=16, layers=1, phone_layer=1, phones=40)
+MODEL = ModelConfig(mels=40, width=16, layers=1, phones=40)
 WORDS = ("one", "two", "three", "four")
 
 

@@ -14,7 +14,14 @@ from streamasr.errors import BundleError, ConfigError
 from tests.conftest import TINY_UNITS, noise
 
 CONFIG = ModelConfig(
-    mels=40, conv_channels=8, width=32, layers=2, units=len(TINY_UNITS), phones=5, phone_layer=1
+    mels=40,
+    conv_channels=8,
+    width=32,
+    layers=1,
+    units=len(TINY_UNITS),
+    phones=5,
+    speller_layers=1,
+    speller_width=24,
 )
 
 
@@ -61,9 +68,10 @@ def test_a_network_that_integers_cannot_hold_is_refused(
         for norm, lstm in zip(model.norms, model.lstms, strict=True):
             norm.weight[0] = 0.0
             lstm.weight_ih_l0[:, 0] = 5000.0
-        model.unit_norm.weight[0] = 0.0
-        model.unit_head.weight[:, 0] = 5000.0
-        model.unit_head.weight[:, 1:] *= 20.0
+        head, norm = model.speller.head, model.speller.norms[-1]
+        norm.weight[0] = 0.0
+        head.weight[:, 0] = 5000.0
+        head.weight[:, 1:] *= 20.0
     with pytest.raises(BundleError, match="int8 ONNX graph and torch differ"):
         write_bundle(tmp_path / "m", model, TINY_UNITS, speech)
     assert (tmp_path / "m" / "bundle.toml").read_text() == before

@@ -14,16 +14,14 @@ from streamasr.core.model import ModelConfig
 from streamasr.core.network import AcousticModel
 from tests.conftest import noise
 
-CONFIG = ModelConfig(mels=40, conv_channels=8, width=32, layers=2, units=9, phones=5, phone_layer=1)
+CONFIG = ModelConfig(mels=40, conv_channels=8, width=32, layers=2, units=9, phones=5)
 
 
-@pytest.fixture(scope="module", params=[False, True], ids=["plain", "feedback"])
+@pytest.fixture(scope="module", params=[0, 1, 2], ids=lambda layers: f"speller {layers}")
 def model(request: pytest.FixtureRequest) -> AcousticModel:
     torch.manual_seed(3)
-    model = AcousticModel(replace(CONFIG, feedback=request.param)).eval()
-    if model.has_feedback:
-        torch.nn.init.normal_(model.feedback.weight)
-    return model
+    config = replace(CONFIG, speller_layers=request.param, speller_width=24)
+    return AcousticModel(config).eval()
 
 
 def test_float_graph_equals_torch_in_every_output(model: AcousticModel) -> None:
@@ -31,7 +29,7 @@ def test_float_graph_equals_torch_in_every_output(model: AcousticModel) -> None:
     graph = build_step(model.config, weights, None)
     session = onnxruntime.InferenceSession(graph.SerializeToString())
     samples = noise(CONFIG.step_samples * 3 * 2, seed=1).reshape(2, -1)
-    state = np.zeros((2, CONFIG.state_size), np.float32)
+    state = np.zeros((2, model.config.state_size), np.float32)
     with torch.no_grad():
         expected = model(torch.from_numpy(samples))
     for step in range(3):
@@ -40,7 +38,9 @@ def test_float_graph_equals_torch_in_every_output(model: AcousticModel) -> None:
             ["units", "phones", "new_state"], {"samples": part, "state": state}
         )
         rows = slice(step * 2, step * 2 + 2)
-        np.testing.assert_allclose(units, expected.units[:, rows], atol=1e-4)
+        outputs = model.config.unit_outputs
+        spelt = slice(step * outputs, step * outputs + outputs)
+        np.testing.assert_allclose(units, expected.units[:, spelt], atol=1e-4)
         np.testing.assert_allclose(phones, expected.phones[:, rows], atol=1e-4)
     np.testing.assert_allclose(state, expected.state, atol=1e-4)
 
@@ -52,7 +52,7 @@ def test_integer_graph_stays_close_and_is_smaller(model: AcousticModel) -> None:
     graph = build_step(model.config, weights, limits)
     with torch.no_grad():
         expected = model(torch.from_numpy(samples[None])).units[0].numpy()
-    agreement = compare(expected, run_graph(graph, CONFIG, samples))
+    agreement = compare(expected, run_graph(graph, model.config, samples))
     assert agreement.mean_distance < 0.02
     kinds = {n.op_type for n in graph.graph.node}
     assert "MatMulIntegerToFloat" in kinds

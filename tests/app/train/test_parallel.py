@@ -42,7 +42,6 @@ mels = 40
 conv_channels = 4
 width = 16
 layers = 2
-phone_layer = 1
 [augment]
 [train]
 epochs = 2

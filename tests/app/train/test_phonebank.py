@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import numpy as np
 
 from streamasr.app.alignment import NO_TARGET
@@ -22,7 +20,7 @@ def test_segments_are_runs_of_known_targets_and_play_whole() -> None:
 
 
 def test_a_phone_is_played_as_it_stood_after_the_same_phone() -> None:
-    bank = PhoneBank.gather([heard([1, 3]), heard([2, 3], base=2)])
+    bank = PhoneBank.gather([heard([1, 3]), heard([2, 3], base=2)], groups=1)
     for left, row in ((1, 1), (2, 3)):
         for seed in range(5):
             (played,), _ = bank.play([np.array([left, 3])], np.random.default_rng(seed))
@@ -42,16 +40,22 @@ def test_sentences_of_a_batch_come_back_apart() -> None:
     assert [part[:, 0].tolist() for part in parts] == [[0], [1, 2, 3]]
 
 
-def test_a_bank_survives_its_file(tmp_path: Path) -> None:
-    bank = PhoneBank.gather([heard([1, 2, 2, 3, 0])])
-    bank.write(tmp_path / "bank.npz")
-    again = PhoneBank.read(tmp_path / "bank.npz")
-    assert [f.name for f in tmp_path.iterdir()] == ["bank.npz"]
-    for seed in range(3):
-        sentence = [np.array([3, 2, 1])]
-        (a,), _ = bank.play(sentence, np.random.default_rng(seed))
-        (b,), _ = again.play(sentence, np.random.default_rng(seed))
-        np.testing.assert_array_equal(a, b)
+def test_where_there_are_enough_a_phone_comes_from_between_the_same_two() -> None:
+    same = [heard([1, 3, 2], base=10 * i) for i in range(3)]
+    bank = PhoneBank.gather([*same, heard([1, 3, 1], base=90)], groups=1)
+    for seed in range(9):
+        (played,), _ = bank.play([np.array([1, 3, 2])], np.random.default_rng(seed))
+        assert played[1, 0] in (1, 11, 21)
+
+
+def test_a_sentence_is_played_from_utterances_heard_equally_well() -> None:
+    """Column 0 is the best phone, so utterances of phone 0 are heard well and others badly."""
+    well, badly = heard([0, 0, 0], base=1), heard([2, 2, 2], base=50)
+    bank = PhoneBank.gather([well, badly], groups=2)
+    assert bank.groups == 2
+    for seed in range(4):  # neither group has the other's phone: it is borrowed
+        (played,), _ = bank.play([np.array([0, 2])], np.random.default_rng(seed))
+        assert len(played) == 6
 
 
 def test_of_a_long_silence_only_the_end_is_kept() -> None:

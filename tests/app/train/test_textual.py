@@ -36,6 +36,7 @@ def draw(source: TextSource, tokeniser: Tokeniser, emissions: int = 1, seed: int
         tokeniser,
         emissions=emissions,
         outputs_per_step=2,
+        tail_steps=1,
         rng=np.random.default_rng(seed),
     )
 
@@ -44,9 +45,26 @@ def test_a_sentence_becomes_its_phones_and_its_units(tokeniser: Tokeniser) -> No
     batch = draw(TextSource([["cat", "sat"]], LEXICON, CALM), tokeniser)
     heard = batch.phones[0].argmax(dim=1)[::2]
     expected = [SILENCE, *(PHONE_IDS[p] for p in ("K", "AE", "T", "S", "AE", "T")), SILENCE]
-    assert heard.tolist() == expected
-    assert batch.steps.tolist() == [len(expected)]
+    assert heard.tolist() == [*expected, SILENCE]  # the tail
+    assert batch.steps.tolist() == [len(expected) + 1]
     assert batch.targets.tolist() == tokeniser.encode("cat sat")
+
+
+def test_of_many_sentences_so_many_are_kept_as_asked(tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text("a cat\ncat sat\n" * 20)
+    config = TextConfig(files=("text.txt",), most_sentences=5)
+    assert len(TextSource.load(config, tmp_path, []).sentences) == 5
+
+
+def test_a_lexicon_adds_words_and_changes_none(tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text("cat zyxo\n")
+    (tmp_path / "more.txt").write_text("zyxo Z IH K S OW\ncat D AO G\n")
+    config = TextConfig(files=("text.txt",), skip_probability=0.0, lexicon="more.txt")
+    source = TextSource.load(config, tmp_path, [])
+    said = source._say(["cat", "zyxo"], np.random.default_rng(0)).tolist()
+    for phone in ("K", "AE", "T", "Z", "IH", "S", "OW"):
+        assert PHONE_IDS[phone] in said
+    assert PHONE_IDS["D"] not in said
 
 
 def test_what_the_lexicon_cannot_say_is_left_out() -> None:
