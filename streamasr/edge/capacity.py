@@ -25,7 +25,6 @@ from pathlib import Path
 
 import numpy as np
 
-from streamasr import __version__
 from streamasr.core import nativesearch
 from streamasr.core.audio import AudioDoor
 from streamasr.core.features import SAMPLE_RATE
@@ -39,6 +38,8 @@ from streamasr.edge.settings import Settings
 
 log = logging.getLogger(__name__)
 
+FORMAT = 1
+"""Counted up when what is measured changes."""
 CLIP = Path(__file__).with_name("speech.flac")
 STREAMS = 64
 """Measured side by side, or as many as the engine holds."""
@@ -99,7 +100,7 @@ def fingerprint(engine: Engine, decoder: str) -> str:
     facts = engine.facts
     arcs = facts.graph.graph.arcs if facts.graph is not None else 0
     parts = (
-        __version__, _processor(), os.cpu_count(), type(engine).__name__, facts.name,
+        FORMAT, _processor(), os.cpu_count(), type(engine).__name__, facts.name,
         facts.state_size, facts.step_samples, len(facts.units), decoder, arcs,
         nativesearch.is_available(),
     )  # fmt: skip

@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from streamasr.edge import capacity
 from streamasr.edge.bundle import find
 from streamasr.edge.capacity import Calibration, fingerprint
@@ -63,8 +65,11 @@ def test_a_real_engine_is_measured_on_speech(tmp_path: Path, tiny_bundle: Path) 
     assert calibration.streams is not None
 
 
-async def test_the_idle_engine_measures_and_gives_way_to_a_client(tmp_path: Path) -> None:
+async def test_the_idle_engine_measures_and_gives_way_to_a_client(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With one slot a client and the measurement cannot both have it."""
+    monkeypatch.setattr(capacity, "SECONDS", 0.5)
     calibration = Calibration(settings_of(), tmp_path)
     async with daemon(
         ScriptedEngine(capacity=1), idle_work=calibration.measure, capacity=calibration
