@@ -151,6 +151,8 @@ class Uploads:
         watching = asyncio.create_task(_cut_when_gone(request, session))
         body = "".join([piece async for piece in said])
         watching.cancel()
+        if not body:
+            return self._refuse(Refusal(503, "cut", "the server is shutting down"))
         kind = options.content_type if upload.status == 200 else "application/json"
         return Response(body, upload.status, headers, kind)
 
@@ -184,6 +186,7 @@ class Uploads:
         """Run the session and give what it says, piece by piece."""
         with stack, self._service.counting(session):
             running = asyncio.create_task(session.run(), name=f"upload {session.id}")
+            running.add_done_callback(lambda _: upload.abort())  # however it ended
             try:
                 async for piece in upload.pieces():
                     yield piece

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from streamasr.edge.admission import Admission, Tokens
+from streamasr.edge.admission import MINTED_S, Admission, Tokens
 from streamasr.edge.settings import load
 from streamasr.errors import ConfigError
 
@@ -121,3 +121,14 @@ def test_a_page_of_our_own_host_may_connect_unless_we_are_local() -> None:
 
 def test_programs_send_no_origin() -> None:
     assert Admission.from_settings(load()).refuse({"host": "x"}, "") is None
+
+
+def test_a_secret_opens_the_door_until_it_expires(tokens: Tokens) -> None:
+    secret, expires = tokens.mint(1000.5)
+    assert expires == 1000 + MINTED_S
+    assert tokens.accept_minted(secret, expires - 1)
+    assert not tokens.accept_minted(secret, expires)
+    later = secret.replace(str(expires), str(expires + 9))
+    for other in (later, secret + "0", secret[:-1], "ek__", "ek_x_y", "", "\ud800", "1" * 9999):
+        assert not tokens.accept_minted(other, 0.0)
+    assert not Tokens(()).accept_minted(secret, 0.0)
