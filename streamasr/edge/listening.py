@@ -17,8 +17,9 @@ KEEPALIVE = {socket.TCP_KEEPIDLE: 30, socket.TCP_KEEPINTVL: 10, socket.TCP_KEEPC
 def listen(settings: Settings, *, is_shared: bool = False, is_held: bool = False) -> socket.socket:
     """Open the listening socket; raises StreamasrError naming address and reason.
 
-    With ``is_shared`` other processes of ours may listen there too. With ``is_held`` the
-    address is taken, and nobody listens through this socket: connections go to the others.
+    With ``is_shared`` other processes of ours may listen there too, and the socket does so
+    only once asyncio serves it: nobody is dealt to a worker that is not ready. With ``is_held``
+    the port is taken for them, and must not be another daemon's.
     """
     host, port = settings.server.host, settings.server.port
     try:
@@ -26,12 +27,10 @@ def listen(settings: Settings, *, is_shared: bool = False, is_held: bool = False
         family, _, _, _, address = found[0]
         if is_held:
             _check_free(family, address)
-            sock = socket.socket(family, socket.SOCK_STREAM)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            sock.bind(address)
-            return sock
-        sock = socket.create_server(address, family=family, backlog=BACKLOG, reuse_port=is_shared)
+        if is_held or is_shared:
+            sock = _bound(family, address)
+        else:
+            sock = socket.create_server(address, family=family, backlog=BACKLOG)
     except OSError as error:
         raise StreamasrError(
             f"cannot listen on {host} port {port}: {error.strerror or error}",
@@ -43,6 +42,18 @@ def listen(settings: Settings, *, is_shared: bool = False, is_held: bool = False
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     for option, value in KEEPALIVE.items():
         sock.setsockopt(socket.IPPROTO_TCP, option, value)
+    return sock
+
+
+def _bound(family: int, address: tuple[object, ...]) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        sock.bind(address)
+    except OSError:
+        sock.close()
+        raise
     return sock
 
 

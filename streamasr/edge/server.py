@@ -88,6 +88,12 @@ class Server(uvicorn.Server):
         logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
         self.config.load()
         self._stop = asyncio.Event()
+        self.listens = asyncio.Event()
+        """Set once connections are accepted."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listens.set()
 
     def capture_signals(self) -> contextlib.AbstractContextManager[None]:  # type: ignore[override]
         return contextlib.nullcontext()
@@ -145,11 +151,13 @@ async def _serve(
     except OSError as error:  # ssl.SSLError is one too
         raise ConfigError(f"cannot use the TLS certificate: {error}") from error
     stopped = _watch_signals(service, link)
-    serving = asyncio.create_task(server.serve([sock]), name="server")
-    page = _page_address(settings, sock) if pages else ""
     started = asyncio.Event()
+    serving = asyncio.create_task(_answer(server, sock, started, link), name="server")
+    page = _page_address(settings, sock) if pages else ""
     running = asyncio.create_task(_run_engine(worker, started), name="engine")
-    telling = asyncio.create_task(_tell_ready(started, service, settings, sock, page, link))
+    telling = asyncio.create_task(
+        _tell_ready(started, server, service, settings, sock, page, link), name="tell"
+    )
     waiting = asyncio.create_task(stopped.wait(), name="signal")
     async with wyoming(service, is_shared=link is not None):
         await asyncio.wait({serving, running, waiting}, return_when=asyncio.FIRST_COMPLETED)
@@ -162,7 +170,7 @@ async def _serve(
         cut = await service.drain()
     server.stop()
     await worker.stop()
-    for task in (waiting, running, telling):
+    for task in (waiting, running, telling, *(() if server.listens.is_set() else (serving,))):
         task.cancel()
     tasks = (serving, running, waiting, telling)
     results = await asyncio.gather(*tasks, return_exceptions=True)
@@ -180,8 +188,18 @@ async def _run_engine(worker: EngineThread, started: asyncio.Event) -> None:
     await worker.wait_ended()
 
 
+async def _answer(
+    server: Server, sock: socket.socket, started: asyncio.Event, link: Link | None
+) -> None:
+    """Serve HTTP at once, but as one of several workers only when sessions are welcome."""
+    if link is not None:
+        await started.wait()
+    await server.serve([sock])
+
+
 async def _tell_ready(
     started: asyncio.Event,
+    server: Server,
     service: Service,
     settings: Settings,
     sock: socket.socket,
@@ -190,6 +208,7 @@ async def _tell_ready(
 ) -> None:
     """Say in the log, and to whoever started us, that sessions are welcome, and where."""
     await started.wait()
+    await server.listens.wait()
     worker = service.worker
     facts = worker.facts
     assert facts is not None, "a started worker has an engine"
