@@ -67,6 +67,22 @@ async def test_a_connection_takes_one_utterance_after_the_other(served: Served, 
                 assert text == ""
 
 
+async def test_utterances_may_be_said_before_they_are_answered(served: Served, clip: Clip) -> None:
+    form = {"rate": 16_000, "width": 2, "channels": 1}
+    texts: list[str] = []
+    async with client(served) as wyoming:
+        for _ in range(3):
+            await wyoming.write_event(AudioStart(**form).event())
+            await wyoming.write_event(AudioChunk(audio=clip.pcm(), **form).event())
+            await wyoming.write_event(AudioStop().event())
+        while len(texts) < 3:
+            event = await read(wyoming)
+            if Transcript.is_type(event.type):
+                texts.append(Transcript.from_event(event).text)
+    for text in texts:
+        clip.check(text)
+
+
 async def test_it_says_what_it_is(served: Served) -> None:
     async with client(served) as wyoming:
         await wyoming.write_event(Describe().event())

@@ -22,10 +22,13 @@ from streamasr.core.dialects import (
     MAX_TEXT_BYTES,
     NOTHING,
     Action,
+    Clear,
     Flush,
     Hangup,
     Hear,
     Listen,
+    Mark,
+    Marked,
     Reply,
     Request,
     Say,
@@ -113,6 +116,8 @@ class Wyoming:
         self._model = request.model
         self._reader = EventReader()
         self._format: tuple[int, int, int] | None = None  # of the utterance that is open
+        self._heard: tuple[int, int, int] | None = None  # of the last one that was listened to
+        self._unanswered = 0  # utterances that are over and have no transcript yet
         # of what is told
         self._texts: list[str] = []
         self._growing = Growing()
@@ -165,7 +170,14 @@ class Wyoming:
             return self._refuse("width must be 2, 3 or 4 bytes")
         if type(channels) is not int or not 1 <= channels <= MOST_CHANNELS:
             return self._refuse(f"channels must be 1 to {MOST_CHANNELS}")
-        self._format = (rate, width, channels)
+        form = (rate, width, channels)
+        if form == self._heard:
+            actions = self._forget()  # what was said since the last start, if it has no stop
+            self._format = form
+            return actions
+        if self._unanswered:
+            return self._refuse("the format may change when the last transcript has come")
+        self._format = self._heard = form
         return [Listen(Start(encoding=ENCODINGS[width], sample_rate=rate, channels=channels))]
 
     def _chunk(self, event: Event) -> Sequence[Action]:
@@ -184,17 +196,22 @@ class Wyoming:
         if self._format is None:
             return [Say(frame) for frame in self._transcript()]
         self._format = None
+        self._unanswered += 1
         return [Flush()]
 
     def _refuse(self, message: str) -> Sequence[Action]:
-        self._format = None
-        return [_complain("audio-format", message)]
+        return [*self._forget(), _complain("audio-format", message)]
+
+    def _forget(self) -> Sequence[Action]:
+        """Drop the utterance that is open."""
+        was_open, self._format = self._format is not None, None
+        return [Clear(), Mark()] if was_open else NOTHING
 
     # ---- out ----
 
     def tell(self, message: Told, channel: int = 0) -> Iterable[Reply]:
         match message:
-            case Ready():
+            case Ready() | Marked():
                 self._texts, self._growing = [], Growing()
             case Partial(text=text):
                 yield from self._grow([*self._texts, text])
@@ -202,6 +219,7 @@ class Wyoming:
                 self._texts.append(text)
                 yield from self._grow(self._texts)
             case Flushed():
+                self._unanswered -= 1
                 yield from self._transcript()
             case Closed():
                 if self._texts:

@@ -8,7 +8,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamasr.core.dialects import Flush, Hangup, Hear, Listen, Request, Say, Told
+from streamasr.core.dialects import (
+    Clear,
+    Flush,
+    Hangup,
+    Hear,
+    Listen,
+    Mark,
+    Marked,
+    Request,
+    Say,
+    Told,
+)
 from streamasr.core.dialects.wyoming import Event, EventReader, Wyoming, write
 from streamasr.core.events import Final, Partial
 from streamasr.core.messages import Closed, Error, Flushed, Start, WireError
@@ -150,11 +161,37 @@ def test_what_is_not_available_is_an_error_and_the_connection_goes_on(
     assert answers(wyoming, Event("ping", {"text": "?"})) == [Event("pong", {"text": "?"})]
 
 
-def test_the_format_may_not_change_inside_an_utterance() -> None:
+def test_the_format_may_not_change_inside_an_utterance_nor_before_its_transcript() -> None:
     wyoming = begin()
+    other = FORMAT | {"rate": 8000}
     answers(wyoming, Event("audio-start", FORMAT))
-    (error,) = answers(wyoming, Event("audio-chunk", FORMAT | {"rate": 8000}, b"ab"))
+    *forget, error = answers(wyoming, Event("audio-chunk", other, b"ab"))
+    assert forget == [Clear(), Mark()]
     assert error.data["code"] == "audio-format"
+    answers(wyoming, Event("audio-start", FORMAT), Event("audio-stop"))
+    (error,) = answers(wyoming, Event("audio-start", other))
+    assert error.data["code"] == "audio-format"
+    tell(wyoming, Flushed(None))
+    (listen,) = answers(wyoming, Event("audio-start", other))
+    assert isinstance(listen, Listen)
+
+
+def test_the_next_utterance_need_not_wait_for_the_last_transcript() -> None:
+    wyoming = begin()
+    start, stop = Event("audio-start", FORMAT), Event("audio-stop")
+    asked = answers(wyoming, start, stop, start, Event("audio-chunk", FORMAT, b"ab"), stop)
+    assert asked == [Listen(Start()), Flush(), Hear(b"ab"), Flush()]
+    told = tell(wyoming, final("a"), Flushed(None), final("b"), Flushed(None))
+    assert [e.data["text"] for e in told if e.type == "transcript"] == ["a", "b"]
+
+
+def test_a_start_without_a_stop_forgets_what_was_said() -> None:
+    wyoming = begin()
+    answers(wyoming, Event("audio-start", FORMAT), Event("audio-chunk", FORMAT, b"ab"))
+    assert answers(wyoming, Event("audio-start", FORMAT)) == [Clear(), Mark()]
+    tell(wyoming, final("forgotten"), Marked(None, 1))
+    told = tell(wyoming, final("new"), Flushed(None))
+    assert [e.data["text"] for e in told if e.type == "transcript"] == ["new"]
 
 
 def test_the_end_of_the_session_tells_what_was_heard() -> None:
