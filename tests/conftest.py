@@ -52,6 +52,7 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
         phones=5,
         speller_layers=1,
         speller_width=24,
+        writer_width=16,
     )
     model = AcousticModel(config).eval()
     model.log_mel.mean.fill_(-8.0)
@@ -59,6 +60,7 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with torch.no_grad():  # spread the outputs so that the best unit changes often
         model.phone_head.weight.mul_(8.0)
         model.speller.head.weight.mul_(8.0)
+        model.writer.head.weight.mul_(8.0)
     speech = torch.from_numpy(noise(config.step_samples * 60, seed=1)[None])
     out = tmp_path_factory.mktemp("models") / "tiny"
     write_bundle(out, model, TINY_UNITS, speech)

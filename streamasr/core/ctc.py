@@ -1,4 +1,4 @@
-"""Greedy CTC collapse that survives the edges of chunks.
+"""Greedy CTC collapse that survives the edges of chunks, and tokens of a writer.
 
 Best unit of each emission, repeats merged, blanks dropped. Only the last unit is
 remembered across a chunk edge, so how the emissions were cut changes nothing, and
@@ -46,10 +46,17 @@ class GreedyCtc:
     def push(self, log_probs: Floats) -> list[Token]:
         """Take log-probabilities [emissions, units]; return the tokens that began."""
         best = log_probs.argmax(axis=1)
-        peaks = np.exp(log_probs.max(axis=1))
+        return self._take(best, log_probs.max(axis=1), merge=True)
+
+    def push_written(self, written: Floats) -> list[Token]:
+        """Take what a writer says, units and log-probabilities [emissions, 2]: each is a token
+        of its own, even after the same one."""
+        return self._take(written[:, 0].astype(np.int64), written[:, 1], merge=False)
+
+    def _take(self, best: NDArray[np.int64], log_probs: Floats, *, merge: bool) -> list[Token]:
         known = len(self.tokens)
-        for unit, peak in zip(best.tolist(), peaks.tolist(), strict=True):
-            self._emission(unit, min(peak, 1.0))
+        for unit, peak in zip(best.tolist(), np.exp(log_probs).tolist(), strict=True):
+            self._emission(unit, min(peak, 1.0), merge=merge)
         return self.tokens[known:]
 
     def reset(self) -> None:
@@ -58,14 +65,14 @@ class GreedyCtc:
         self.emissions = 0
         self.blank_run = 0
 
-    def _emission(self, unit: int, probability: float) -> None:
+    def _emission(self, unit: int, probability: float, *, merge: bool) -> None:
         at = self.emissions
         self.emissions += 1
         if unit == self._blank:
             self.blank_run += 1
             return
         last = self.tokens[-1] if self.tokens else None
-        if last is not None and self.blank_run == 0 and last.id == unit:
+        if merge and last is not None and self.blank_run == 0 and last.id == unit:
             peak = max(last.confidence, probability)
             self.tokens[-1] = replace(last, end=at + 1, confidence=peak)
         else:

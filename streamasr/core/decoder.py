@@ -75,7 +75,11 @@ class GreedyDecoder:
         return self._ctc.blank_run * self._stretch
 
     def push(self, emissions: Emissions) -> bool:
-        if not self._ctc.push(emissions.units):
+        written = emissions.written
+        came = (
+            self._ctc.push(emissions.units) if written is None else self._ctc.push_written(written)
+        )
+        if not came:
             return False
         before = len(self.text)
         self.text = self._units.text(token.id for token in self._ctc.tokens)

@@ -45,12 +45,17 @@ class ModelConfig:
     """Recurrent layers that spell: they hear nothing but the phone head, and units come out of
     them, one emission a step. With none, the units' head stands beside the phones'."""
     speller_width: int = 512
+    writer_width: int = 0
+    """Width of the recurrent layer that writes greedy text, told what it wrote last; with 0
+    greedy text is the best path of the speller's CTC."""
+    writer_embedding: int = 128
+    """Numbers that tell it the last unit."""
     dropout: float = 0.1
 
     def __post_init__(self) -> None:
         for name in (
             "mels", "conv_channels", "stacks", "width", "layers", "outputs_per_step",
-            "speller_width",
+            "speller_width", "writer_embedding",
         ):  # fmt: skip
             if getattr(self, name) < 1:
                 raise ConfigError(f"model.{name} must be at least 1, got {getattr(self, name)}")
@@ -60,6 +65,8 @@ class ModelConfig:
             raise ConfigError(f"model.units counts blank too: at least 2, got {self.units}")
         if self.speller_layers < 0:
             raise ConfigError(f"model.speller_layers is {self.speller_layers}", remedy="0 or more")
+        if self.writer_width and not self.speller_layers:
+            raise ConfigError("model.writer_width needs model.speller_layers to learn from")
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
@@ -112,6 +119,10 @@ class ModelConfig:
         if self.speller_layers:
             yield "speller_hidden", (self.speller_layers, self.speller_width)
             yield "speller_cell", (self.speller_layers, self.speller_width)
+        if self.writer_width:
+            yield "writer_hidden", (1, self.writer_width)
+            yield "writer_cell", (1, self.writer_width)
+            yield "writer_last", (1, 1)
 
     @property
     def state_size(self) -> int:
@@ -132,6 +143,9 @@ class Emissions(NamedTuple):
     """Log-probabilities [unit_outputs, units]."""
     phones: NDArray[np.float32] | None = None
     """Log-probabilities [outputs_per_step, phones], where the model has that head."""
+    written: NDArray[np.float32] | None = None
+    """What the writer says [unit_outputs, 2], where there is one: units as numbers, blanks too,
+    and their log-probabilities."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +159,8 @@ class ModelFacts:
     """Emissions of the stream's clock in a step: those of the phone head."""
     state_size: int
     latency_ms: float
+    writes: bool = False
+    """Whether greedy text comes from a writer."""
     unit_stretch: int = 1
     """Emissions of the clock from one emission of units to the next."""
     tail_steps: int = 3

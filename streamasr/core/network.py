@@ -1,6 +1,7 @@
 """The acoustic model: samples and state in, log-probabilities and new state out.
 
     samples --frames--> log-mel --conv, conv--> stack --LSTM x n--> phones --speller--> units
+                                                                      └─writer─> greedy text
 
 The lower half listens: it says which phones it hears. The upper half (`core.speller`) spells
 what was heard. A network may do without a speller; the head of its units then stands beside
@@ -23,6 +24,7 @@ from torch.nn import functional as F
 from streamasr.core.features import HOP, POWER_FLOOR, WINDOW, dft_matrix, mel_matrix, used_bins
 from streamasr.core.model import ModelConfig
 from streamasr.core.speller import Recurrence, Speller, open_gates
+from streamasr.core.writer import Writer
 from streamasr.errors import ConfigError
 
 FrameHook = Callable[[Tensor], Tensor]
@@ -37,6 +39,8 @@ class Emissions(NamedTuple):
     """Log-probabilities [batch, steps · outputs_per_step, phones], if there is a head."""
     state: Tensor
     """[batch, state_size], float32."""
+    written: Tensor | None = None
+    """What the writer says [batch, steps, 2], if there is one: units and log-probabilities."""
 
 
 class LogMel(nn.Module):
@@ -87,6 +91,8 @@ class AcousticModel(nn.Module):
         if config.phones:
             self.phone_norm = nn.LayerNorm(width)
             self.phone_head = nn.Linear(width, config.outputs_per_step * config.phones)
+        if config.writer_width:
+            self.writer = Writer(config)
         if config.speller_layers:
             self.speller = Speller(config)
         else:
@@ -101,6 +107,13 @@ class AcousticModel(nn.Module):
         self.recurrence = recurrence
         if self.config.speller_layers:
             self.speller.recurrence = recurrence
+        if self.config.writer_width:
+            self.writer.recurrence = recurrence
+
+    def spelling_parts(self) -> list[nn.Module]:
+        """What can be taught without audio."""
+        parts = ("speller", "writer")
+        return [getattr(self, name) for name in parts if hasattr(self, name)]
 
     def fresh_state(self, batch: int) -> Tensor:
         return torch.zeros(batch, self.config.state_size, device=self.log_mel.mean.device)
@@ -110,31 +123,36 @@ class AcousticModel(nn.Module):
         samples: Tensor,
         state: Tensor | None = None,
         on_frames: FrameHook | None = None,
+        *,
+        write: bool = True,
     ) -> Emissions:
         """Step: samples [batch, steps · step_samples], state [batch, state_size].
 
         ``on_frames`` sees the features [batch, frames, mels] before the convolutions;
-        training masks them there.
+        training masks them there. Without ``write`` the writer, which goes step by step, is
+        left out and the new state is that of all before it.
         """
+        config = self.config
         if state is None:
             state = self.fresh_state(samples.shape[0])
         front, recurrent = self._split(state)
         x, front = self._hear(samples, front, on_frames)
-        x, *listening = self._listen(x, *recurrent[:2])
-        phones = None
-        if self.config.phones:
-            phones = self._emit(self.phone_head, self.phone_norm(x))
-        spelling: tuple[Tensor, ...] = ()
-        if self.config.speller_layers:
-            assert phones is not None, "a speller has phones to hear"
-            units, spelling = self.speller(phones.exp(), (recurrent[2], recurrent[3]))
+        x, *after = self._listen(x, *recurrent[:2])
+        phones = self._emit(self.phone_head, self.phone_norm(x)) if config.phones else None
+        written = None
+        if phones is not None and config.speller_layers:
+            heard = self.speller.features(phones.exp())
+            units, spelling = self.speller.spell(heard, (recurrent[2], recurrent[3]))
+            after += spelling
+            if config.writer_width and write:
+                written, writing = self.writer.write(heard, tuple(recurrent[4:]))
+                after += writing
         else:
             units = self._emit(self.unit_head, self.unit_norm(x))
         batch = samples.shape[0]
         new_state = [part.reshape(batch, -1).float() for part in front]
-        for part in (*listening, *spelling):
-            new_state.append(part.transpose(0, 1).reshape(batch, -1).float())
-        return Emissions(units, phones, torch.cat(new_state, dim=1))
+        new_state += [part.transpose(0, 1).reshape(batch, -1).float() for part in after]
+        return Emissions(units, phones, torch.cat(new_state, dim=1), written)
 
     def phones(self, samples: Tensor, on_frames: FrameHook | None = None) -> Tensor:
         """What the lower half alone says: log-probabilities [batch, emissions, phones]."""

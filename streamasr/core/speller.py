@@ -40,18 +40,21 @@ class Speller(nn.Module):
             assert isinstance(lstm, nn.LSTM)
             open_gates(lstm)
 
-    def forward(self, phones: Tensor, state: State | None = None) -> tuple[Tensor, State]:
-        """phones: probabilities [batch, emissions, phones] of whole steps.
+    def forward(self, phones: Tensor) -> Tensor:
+        """phones: probabilities [batch, emissions, phones] of whole steps, from the start.
 
-        Returns log-probabilities [batch, steps, units], and h and c [layers, batch, width].
+        Returns log-probabilities [batch, steps, units].
+        """
+        return self.spell(self.features(phones))[0]
+
+    def spell(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """x [steps, batch, inputs] are `features`; ``state`` h and c [layers, batch, width].
+
+        Returns log-probabilities [batch, steps, units], and new state.
         """
         if state is None:
-            shape = len(self.lstms), phones.shape[0], self.head.in_features
-            state = (
-                torch.zeros(shape, device=phones.device),
-                torch.zeros(shape, device=phones.device),
-            )
-        x = self.features(phones)
+            shape = len(self.lstms), x.shape[1], self.head.in_features
+            state = torch.zeros(shape, device=x.device), torch.zeros(shape, device=x.device)
         heard: Tensor | None = None
         hiddens, cells = [], []
         for layer, (norm, lstm) in enumerate(zip(self.norms, self.lstms, strict=True)):

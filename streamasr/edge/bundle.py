@@ -133,6 +133,7 @@ def load(path: Path) -> Bundle:
         outputs_per_step=config.outputs_per_step,
         state_size=config.state_size,
         latency_ms=config.latency_ms,
+        writes=config.writer_width > 0,
         unit_stretch=config.outputs_per_step // config.unit_outputs,
         tail_steps=info["decode"]["tail_steps"],
         presence=info["decode"].get("presence", 0.0),

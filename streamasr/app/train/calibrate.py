@@ -26,9 +26,12 @@ def measure_limits(model: AcousticModel, batches: Iterable[Tensor]) -> dict[str,
         watched["speller.head"] = norms[-1]
     else:
         watched["unit_head"] = model.unit_norm
+    if model.config.writer_width:
+        watched["writer.head"] = model.writer.norm
     limits: dict[str, float] = {}
     if model.config.speller_layers:
-        limits["speller.lstms.0"] = 1.0  # probabilities, and their logarithms in 0..1
+        # probabilities, their logarithms in 0..1, and units told in -1..1
+        limits |= {"speller.lstms.0": 1.0, "writer.lstm": 1.0}
 
     def watch(name: str, values: Tensor) -> None:
         flat = values.abs().flatten()

@@ -84,6 +84,8 @@ class TextConfig:
     """Emissions of text in an update, relative to those of its speech."""
     weight: float = 0.5
     """Of the text loss; that of the speech has the rest of 1 where the speller learns alone."""
+    untold_probability: float = 0.05
+    """How often the writer is told another unit than the last one, so that it forgives itself."""
     skip_probability: float = 0.05
     """How often a phone is swallowed."""
     pause_probability: float = 0.1

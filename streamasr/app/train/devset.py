@@ -28,7 +28,11 @@ def dev_figures(
         phone_accuracy += float(found.phone_accuracy) / len(dataset)
         for row, text in enumerate(batch.texts):
             decoder = GreedyCtc()
-            decoder.push(emissions.units[row, : batch.steps[row] * outputs].cpu().numpy())
+            emitted = slice(int(batch.steps[row]) * outputs)
+            if emissions.written is None:
+                decoder.push(emissions.units[row, emitted].cpu().numpy())
+            else:
+                decoder.push_written(emissions.written[row, emitted].cpu().numpy())
             heard = tokeniser.units.text(t.id for t in decoder.tokens)
             total += count_errors(text.split(), heard.split())
     return {"dev_ctc": ctc, "dev_wer": total.rate, "dev_phone_accuracy": phone_accuracy}

@@ -109,6 +109,8 @@ class Run:
         recipe = replace(recipe, model=model_config)
         if (recipe.text.files or recipe.train.only_speller) and not model_config.speller_layers:
             raise ConfigError("[text] and train.only_speller need model.speller_layers")
+        if model_config.writer_width and not (recipe.text.files or recipe.train.only_speller):
+            raise ConfigError("model.writer_width learns from [text], or with train.only_speller")
         if model_config.speller_layers and not aligned:
             raise ConfigError(
                 "model.speller_layers spell from phones, and no alignments were found",
@@ -132,7 +134,8 @@ class Run:
             model.run_layers_with(run_lstm)
         if recipe.train.only_speller:
             model.requires_grad_(False)
-            model.speller.requires_grad_(True)
+            for part in model.spelling_parts():
+                part.requires_grad_(True)
         optimiser = torch.optim.AdamW(
             [p for p in model.parameters() if p.requires_grad],
             lr=recipe.train.learning_rate,
@@ -215,6 +218,7 @@ class Run:
             "lr": self.optimiser.param_groups[0]["lr"],
             "train_ctc": float(mean.ctc),
             "train_text": float(mean.text),
+            "train_written": float(mean.written),
             "train_mmi": float(mean.sequence),
             "train_phone": float(mean.phone),
             "train_phone_accuracy": float(mean.phone_accuracy),
@@ -243,11 +247,18 @@ class Run:
         return round(seconds * SAMPLE_RATE / model.step_samples * model.outputs_per_step)
 
     def _tell(self, epoch: float, mean: Losses) -> None:
+        named = zip(
+            ("ctc", "text", "written", "mmi", "phone"),
+            (mean.ctc, mean.text, mean.written, mean.sequence, mean.phone),
+            strict=True,
+        )
         log.info(
-            "epoch %.2f ctc %.3f text %.3f mmi %.3f phone %.3f (%.1f %% right) lr %.2g",
-            epoch, mean.ctc, mean.text, mean.sequence, mean.phone, 100 * mean.phone_accuracy,
+            "epoch %.2f %s (%.1f %% right) lr %.2g",
+            epoch,
+            " ".join(f"{name} {float(loss):.3f}" for name, loss in named),
+            100 * mean.phone_accuracy,
             self.optimiser.param_groups[0]["lr"],
-        )  # fmt: skip
+        )
 
     def _dataset(
         self,

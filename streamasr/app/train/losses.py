@@ -27,6 +27,9 @@ class Losses(NamedTuple):
     """Nats per target unit of what was spelt from text; zero where none was."""
     sequence: Tensor
     """Nats per emission of the phone sequences' MMI; zero where it is off."""
+    written: Tensor
+    """Nats per target unit of what the writer was to write, speech and text alike; zero where
+    there is no writer."""
 
 
 def unit_loss(units: Tensor, lengths: Tensor, targets: Tensor, target_lengths: Tensor) -> Tensor:

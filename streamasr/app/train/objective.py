@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from streamasr.app.train.augment import mask_frames
 from streamasr.app.train.config import Recipe
@@ -11,7 +12,9 @@ from streamasr.app.train.examples import Batch
 from streamasr.app.train.hearing import SpellingBatch
 from streamasr.app.train.losses import Losses, losses, nothing_found, unit_loss
 from streamasr.app.train.mmi import PhoneModel
+from streamasr.app.train.paths import best_paths
 from streamasr.core.network import AcousticModel, FrameHook
+from streamasr.core.units import BLANK
 
 
 class Objective(nn.Module):
@@ -33,20 +36,23 @@ class Objective(nn.Module):
         A batch of speech teaches both halves, one of what was heard the speller alone.
         """
         if isinstance(batch, SpellingBatch):
-            found = nothing_found(batch.phones.device)._replace(ctc=self._spell(batch))
-            total = (1.0 - self._recipe.text.weight) * found.ctc
+            ctc, written = self._spell(batch)
+            found = nothing_found(ctc.device)._replace(ctc=ctc, written=written)
+            total = (1.0 - self._recipe.text.weight) * (ctc + written)
         else:
             total, found = self._listen(batch, epoch, seed)
         if text is not None:
-            found = found._replace(text=self._spell(text))
-            total = total + self._recipe.text.weight * found.text
+            ctc, written = self._spell(text)
+            found = found._replace(text=ctc, written=written)
+            total = total + self._recipe.text.weight * (ctc + written)
         return total, Losses(*(loss.detach() for loss in found))
 
     def _listen(self, batch: Batch, epoch: float, seed: int) -> tuple[Tensor, Losses]:
         config = self._recipe.train
         device = batch.samples.device
+        hook = masks(self._recipe, batch, epoch, seed)
         with torch.autocast(device.type, torch.bfloat16, enabled=config.bf16):
-            emissions = self.model(batch.samples, on_frames=masks(self._recipe, batch, epoch, seed))
+            emissions = self.model(batch.samples, on_frames=hook, write=False)
         early = epoch < config.phone_epochs
         found = losses(emissions, batch, self._recipe.model, None if early else self._phone_model)
         ctc_weight = config.ctc_weight_early if early else 1.0
@@ -54,13 +60,27 @@ class Objective(nn.Module):
         total = ctc_weight * found.ctc + phone_weight * found.phone
         return total + config.mmi_weight * found.sequence, found
 
-    def _spell(self, batch: SpellingBatch) -> Tensor:
-        """CTC of what the speller makes of phones."""
+    def _spell(self, batch: SpellingBatch) -> tuple[Tensor, Tensor]:
+        """CTC of what the speller makes of phones, and what the writer does of its best paths."""
         device = batch.phones.device
         with torch.autocast(device.type, torch.bfloat16, enabled=self._recipe.train.bf16):
-            units, _ = self.model.speller(batch.phones)
-        lengths = batch.steps * self._recipe.model.unit_outputs
-        return unit_loss(units, lengths, batch.targets, batch.target_lengths)
+            heard = self.model.speller.features(batch.phones)
+            units, _ = self.model.speller.spell(heard)
+            ctc = unit_loss(units, batch.steps, batch.targets, batch.target_lengths)
+            if not self._recipe.model.writer_width:
+                return ctc, torch.zeros((), device=device)
+            lines = best_paths(
+                units.detach().transpose(0, 1), batch.steps, batch.targets, batch.target_lengths
+            )
+            said = self.model.writer(heard, self._mistell(lines.last))
+        loss = F.nll_loss(said[lines.known], lines.units[lines.known], reduction="sum")
+        return ctc, loss / batch.target_lengths.sum().clamp(min=1)
+
+    def _mistell(self, last: Tensor) -> Tensor:
+        """Put any unit in the place of some."""
+        other = torch.randint_like(last, BLANK + 1, self._recipe.model.units)
+        wrong = torch.rand(last.shape, device=last.device)
+        return torch.where(wrong < self._recipe.text.untold_probability, other, last)
 
 
 def masks(recipe: Recipe, batch: Batch, epoch: float, seed: int) -> FrameHook:

@@ -1,7 +1,8 @@
 """One recurrent step as an ONNX graph, written out by hand from the weights.
 
     samples [B, step_samples], state [B, state_size]
-        -> units [B, unit outputs, units], phones [B, outputs, phones], new_state [B, state_size]
+        -> units [B, unit outputs, units], phones [B, outputs, phones],
+           written [B, unit outputs, 2], new_state [B, state_size]
 
 Integer products take activations quantised with scales that were fixed at export. No
 scale is ever measured on a batch, so a stream's numbers are the same, bit for bit, alone
@@ -22,6 +23,7 @@ from onnx import TensorProto, helper, numpy_helper
 from streamasr.core.features import HOP, POWER_FLOOR, WINDOW, folded_dft, mel_matrix, used_bins
 from streamasr.core.model import ModelConfig
 from streamasr.core.speller import FAINT, LOG_SCALE
+from streamasr.core.units import BLANK
 from streamasr.edge.weights import quantise_rows
 
 Weights = Mapping[str, NDArray[np.float32]]
@@ -117,7 +119,7 @@ class GraphWriter:
 
 def integer_matrices(weights: Mapping[str, Any]) -> set[str]:
     """Names of the weights that an int8 graph multiplies as integers."""
-    return {name for name, w in weights.items() if w.ndim == 2}
+    return {name for name, w in weights.items() if w.ndim == 2 and "embedding" not in name}
 
 
 def build_step(
@@ -140,15 +142,20 @@ def build_step(
     if config.phones:
         heads = config.outputs_per_step, config.phones
         phones = _head(g, g.layer_norm(x, weights, "phone_norm"), "phone_head", heads, weights)
+    written = ""
     if spelling:
-        units = _spell(g, phones, spelling, state, config, weights)
+        heard = _spelling_features(g, phones, config)
+        units = _spell(g, heard, spelling, state, config, weights)
+        if config.writer_width:
+            written = _write(g, heard, state, config, weights)
     else:
         heads = config.outputs_per_step, config.units
         units = _head(g, g.layer_norm(x, weights, "unit_norm"), "unit_head", heads, weights)
-    for layers in (names, spelling):
+    for layers in (names, spelling, ["writer.lstm"] if written else []):
         new_state += [state[f"{name}.hidden"] for name in layers]
         new_state += [state[f"{name}.cell"] for name in layers]
-    outputs = {"units": units, "phones": phones}
+    new_state += [state["writer_last"]] if written else []
+    outputs = {"units": units, "phones": phones, "written": written}
     named = {output: name for name, output in outputs.items() if output}
     named[g.op("Concat", *new_state, axis=1)] = "new_state"
     return _model(g, config, named)
@@ -158,12 +165,14 @@ def _split_state(g: GraphWriter, config: ModelConfig) -> dict[str, str]:
     """The parts of the state by name; those of layers one by one, as `LSTM.hidden` and `.cell`."""
     sizes: dict[str, int] = {}
     for part, shape in config.state_parts():
-        if len(shape) == 1:
-            sizes[part] = shape[0]
-            continue
-        prefix = "speller.lstms" if part.startswith("speller") else "lstms"
-        kind = part.removeprefix("speller_")
-        sizes |= {f"{prefix}.{i}.{kind}": shape[1] for i in range(shape[0])}
+        half, _, kind = part.rpartition("_")
+        if kind not in ("hidden", "cell"):
+            sizes[part] = int(np.prod(shape))
+        elif half == "writer":
+            sizes[f"writer.lstm.{kind}"] = shape[1]
+        else:
+            layers = f"{half}.lstms" if half else "lstms"
+            sizes |= {f"{layers}.{i}.{kind}": shape[1] for i in range(shape[0])}
     return dict(zip(sizes, g.split("state", list(sizes.values()), axis=1), strict=True))
 
 
@@ -253,28 +262,50 @@ def _head(g: GraphWriter, x: str, name: str, shape: tuple[int, int], weights: We
     return g.op("LogSoftmax", g.reshape(logits, [-1, *shape]), axis=-1)
 
 
-def _spell(
-    g: GraphWriter,
-    phones: str,
-    layers: Sequence[str],
-    state: dict[str, str],
-    config: ModelConfig,
-    weights: Weights,
-) -> str:
-    """Phones [B, outputs, phones] to units, as `core.speller.Speller` does."""
+def _spelling_features(g: GraphWriter, phones: str, config: ModelConfig) -> str:
+    """Phones [B, outputs, phones] to [B, inputs], as `core.speller.Speller.features` does."""
     probabilities = g.op("Exp", phones)
     faint = g.constant(np.float32(FAINT), "faint")
     logs = g.op("Log", g.op("Add", probabilities, faint))
     scaled = g.op("Div", logs, g.constant(np.float32(LOG_SCALE), "log_scale"))
     raised = g.op("Add", scaled, g.constant(np.float32(1.0), "one"))
-    x = g.op("Concat", probabilities, raised, axis=2)
-    x = g.reshape(x, [-1, config.speller_inputs])
+    return g.reshape(g.op("Concat", probabilities, raised, axis=2), [-1, config.speller_inputs])
+
+
+def _spell(
+    g: GraphWriter,
+    x: str,
+    layers: Sequence[str],
+    state: dict[str, str],
+    config: ModelConfig,
+    weights: Weights,
+) -> str:
+    """As `core.speller.Speller.spell` does."""
     heard = ""
     for index, name in enumerate(layers):
         hidden = _lstm(g, name, x, state, weights)
         heard = g.op("Add", heard, hidden) if heard else hidden
         x = g.layer_norm(heard, weights, f"speller.norms.{index}")
     return _head(g, x, "speller.head", (config.unit_outputs, config.units), weights)
+
+
+def _write(
+    g: GraphWriter, heard: str, state: dict[str, str], config: ModelConfig, weights: Weights
+) -> str:
+    """As `core.writer.Writer.write` does; the last unit in the state gives way to the new one."""
+    last = state["writer_last"]
+    number = g.op("Squeeze", g.op("Cast", last, to=TensorProto.INT64), g.integers([1]))
+    table = g.constant(np.tanh(weights["writer.embedding.weight"]), "writer.told")
+    x = g.op("Concat", heard, g.op("Gather", table, number, axis=0), axis=1)
+    hidden = _lstm(g, "writer.lstm", x, state, weights)
+    x = g.layer_norm(hidden, weights, "writer.norm")
+    said = _head(g, x, "writer.head", (1, config.units), weights)
+    best = g.op("ArgMax", said, axis=2, keepdims=0)
+    sure = g.op("ReduceMax", said, g.integers([2]), keepdims=0)
+    written = g.op("Cast", best, to=TensorProto.FLOAT)
+    blank = g.op("Equal", best, g.integers([BLANK]))
+    state["writer_last"] = g.op("Where", blank, last, written)
+    return g.op("Concat", *(g.reshape(x, [-1, 1, 1]) for x in (written, sure)), axis=2)
 
 
 def _model(g: GraphWriter, config: ModelConfig, names: Mapping[str, str]) -> onnx.ModelProto:
@@ -289,6 +320,8 @@ def _model(g: GraphWriter, config: ModelConfig, names: Mapping[str, str]) -> onn
     outputs = [value("units", config.unit_outputs, config.units)]
     if config.phones:
         outputs.append(value("phones", config.outputs_per_step, config.phones))
+    if config.writer_width:
+        outputs.append(value("written", config.unit_outputs, 2))
     graph = helper.make_graph(
         g.nodes,
         "step",

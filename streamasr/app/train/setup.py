@@ -18,7 +18,7 @@ from streamasr.errors import BundleError, ConfigError
 
 log = logging.getLogger(__name__)
 
-SPELLING = ("speller.", "unit_")
+SPELLING = ("speller.", "writer.", "unit_")
 """Beginnings of the names of weights that belong to the units."""
 
 
@@ -31,11 +31,13 @@ def load_start(model: AcousticModel, folder: Path) -> None:
     epochs = checkpoint.epoch_files(folder)
     file = epochs[-1] if epochs else load(folder).weights_file
     weights, own = read_weights(file), model.state_dict()
-    spelling = {name for name in own if name.startswith(SPELLING)}
-    if any(name not in weights or weights[name].shape != own[name].shape for name in spelling):
-        log.info("units of another shape than those of %s begin anew", folder)
-        weights = {n: w for n, w in weights.items() if not n.startswith(SPELLING)}
-        weights |= {name: own[name] for name in spelling}
+    for part in SPELLING:
+        names = {name for name in own if name.startswith(part)}
+        if any(name not in weights or weights[name].shape != own[name].shape for name in names):
+            log.info("%s of another shape than that of %s begins anew", part.rstrip("._"), folder)
+            weights |= {name: own[name] for name in names}
+    unused = {n for n in weights if n.startswith(SPELLING) and n not in own}
+    weights = {name: weight for name, weight in weights.items() if name not in unused}
     try:
         model.load_state_dict(weights)
     except RuntimeError as error:

@@ -55,17 +55,15 @@ class SlottedEngine(ABC):
             return []
         for row, (_, samples) in enumerate(batch):
             self.inbox[row] = samples
-        units, phones = self.step_rows(np.array([slot for slot, _ in batch]))
-        if phones is None:
-            return [Emissions(row) for row in units.copy()]
-        return [Emissions(*rows) for rows in zip(units.copy(), phones.copy(), strict=True)]
+        answers = self.step_rows(np.array([slot for slot, _ in batch]))
+        heads = [[None] * len(batch) if head is None else head.copy() for head in answers]
+        return [Emissions(*rows) for rows in zip(*heads, strict=True)]
 
     @abstractmethod
     def step_rows(self, slots: Ints) -> Emissions:
         """Advance ``slots`` [n], none twice, by the samples in the first n rows of ``inbox``.
 
-        Returns log-probabilities [n, outputs, units] and [n, outputs, phones], as views that
-        the next step writes over.
+        Returns what `Emissions` holds, with n in front, as views that the next step writes over.
         """
 
     @abstractmethod

@@ -48,6 +48,7 @@ class OnnxEngine(SlottedEngine):
         self.inbox = np.zeros((capacity, facts.step_samples), np.float32)
         self._units = np.zeros((capacity, facts.unit_outputs, len(facts.units)), np.float32)
         self._phones = np.zeros((capacity, *phones), np.float32)
+        self._written = np.zeros((capacity, facts.unit_outputs, 2 * facts.writes), np.float32)
         self._bindings: dict[int, tuple[int, onnxruntime.IOBinding]] = {}
 
     def reset(self, slot: int) -> None:
@@ -58,8 +59,8 @@ class OnnxEngine(SlottedEngine):
         count = len(slots)
         for start in range(0, count, self._rows):
             self._run(start, slots[start : start + self._rows])
-        phones = self._phones[:count] if self._phones.size else None
-        return Emissions(self._units[:count], phones)
+        heads = self._units, self._phones, self._written
+        return Emissions(*(head[:count] if head.size else None for head in heads))  # type: ignore[arg-type]
 
     def _run(self, start: int, slots: Ints) -> None:
         count = len(slots)
@@ -81,6 +82,7 @@ class OnnxEngine(SlottedEngine):
             (binding.bind_input, "state", self._state[run]),
             (binding.bind_output, "units", self._units[rows]),
             (binding.bind_output, "phones", self._phones[rows]),
+            (binding.bind_output, "written", self._written[rows]),
             (binding.bind_output, "new_state", self._new_state[run]),
         ):
             if buffer.size:
@@ -101,6 +103,8 @@ def _check_shapes(
     }
     if phones:
         expected["phones"] = [facts.outputs_per_step, phones]
+    if facts.writes:
+        expected["written"] = [facts.unit_outputs, 2]
     for tensor, shape in expected.items():
         if found.get(tensor) != shape:
             raise BundleError(

@@ -5,7 +5,7 @@ recorded run (`edge.engines.capture`), and one download into pinned memory; feat
 computed on the device. On a GPU the large matrices are bfloat16, sums and state float32.
 
     row up      slot (int32 in the bits of a float32), samples [step_samples]
-    row down    units [unit outputs · units], phones [outputs · phones]
+    row down    units [unit outputs · units], phones [outputs · phones], written [unit outputs · 2]
 """
 
 from __future__ import annotations
@@ -56,15 +56,22 @@ class TorchEngine(SlottedEngine):
         self._spare = capacity
         """A row of the slab for rows of a recorded run that no stream needs."""
         self._slab = torch.zeros(capacity + 1, self.facts.state_size, device=device)
-        self._allocate(bundle.config.phones)
+        facts, phones = self.facts, bundle.config.phones
+        self._heads = [
+            (facts.unit_outputs, len(facts.units)),
+            (facts.outputs_per_step, phones),
+            (facts.unit_outputs, 2 * facts.writes),
+        ]
+        """Shapes of what `Emissions` holds; no numbers where there is no such head."""
+        self._allocate()
         self._record()
 
-    def _allocate(self, phones: int) -> None:
+    def _allocate(self) -> None:
         """Rows for a whole step in pinned memory, and for a run of it on the device."""
-        facts = self.facts
-        self._splits = [facts.unit_outputs * len(facts.units), facts.outputs_per_step * phones]
         largest = self._sizes[-1]
-        rows, up, down = self.capacity + largest, 1 + self.facts.step_samples, sum(self._splits)
+        rows, up = self.capacity + largest, 1 + self.facts.step_samples
+        splits = [outputs * numbers for outputs, numbers in self._heads]
+        down = sum(splits)
         pinned = self.device == "cuda"
         self._up = torch.zeros(rows, up, pin_memory=pinned)
         self._down = torch.zeros(rows, down, pin_memory=pinned)
@@ -73,9 +80,8 @@ class TorchEngine(SlottedEngine):
         self._rows_out = torch.zeros(largest, down, device=self.device)
         self._slots: np.ndarray = self._up.numpy().view(np.int32)[:, 0]
         self.inbox = self._up.numpy()[: self.capacity, 1:]
-        answers = self._down.numpy()
-        self._units: Floats = answers[:, : self._splits[0]]
-        self._phones: Floats = answers[:, self._splits[0] :]
+        answers = np.split(self._down.numpy(), np.cumsum(splits)[:-1], axis=1)
+        self._answers: list[Floats] = list(answers)
 
     @torch.inference_mode()
     def _record(self) -> None:
@@ -93,12 +99,10 @@ class TorchEngine(SlottedEngine):
         mixed = self._kind != torch.float32
         # no cache: what it keeps would not be there when a recording plays
         with torch.autocast(self.device, self._kind, enabled=mixed, cache_enabled=False):
-            units, phones, state = self._model(rows[:, 1:], self._slab[slots])
+            units, phones, state, written = self._model(rows[:, 1:], self._slab[slots])
         self._slab.index_copy_(0, slots, state)
-        out = self._rows_out[:size]
-        out[:, : self._splits[0]] = units.flatten(1)
-        if phones is not None:
-            out[:, self._splits[0] :] = phones.flatten(1)
+        heads = [head.flatten(1) for head in (units, phones, written) if head is not None]
+        torch.cat(heads, dim=1, out=self._rows_out[:size])
 
     def reset(self, slot: int) -> None:
         self._slab[slot].zero_()
@@ -118,11 +122,10 @@ class TorchEngine(SlottedEngine):
             self._down[rows].copy_(self._rows_out[:size], non_blocking=True)
         if self.device == "cuda":
             torch.cuda.current_stream().synchronize()  # pragma: no cover
-        units = self._units[:count].reshape(count, self.facts.unit_outputs, -1)
-        if not self._splits[1]:
-            return Emissions(units)
-        phones = self._phones[:count].reshape(count, self.facts.outputs_per_step, -1)
-        return Emissions(units, phones)
+        answers = zip(self._answers, self._heads, strict=True)
+        return Emissions(
+            *(rows[:count].reshape(count, *head) if head[1] else None for rows, head in answers)  # type: ignore[arg-type]
+        )
 
 
 def _prepare(model: AcousticModel, kind: torch.dtype) -> AcousticModel:

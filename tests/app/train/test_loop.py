@@ -108,7 +108,7 @@ SPEAKING = parse_recipe(
         "data": {"train": ["tones"], "dev": ["tones"], "alignments": "align"},
         "model": {
             "units": 16, "mels": 40, "conv_channels": 4, "width": 16, "layers": 1,
-            "speller_layers": 1, "speller_width": 24, "dropout": 0.0,
+            "speller_layers": 1, "speller_width": 24, "writer_width": 12, "dropout": 0.0,
         },
         "augment": {"speed": 0.0, "time_masks": 0, "band_masks": 0},
         "text": {"files": ["text.txt"], "share": 1.5},
@@ -159,11 +159,13 @@ def test_the_speller_is_taught_alone_and_the_listener_stays(
     rows = [json.loads(r) for r in (tmp_path / "speller/log.jsonl").read_text().splitlines()]
     assert rows[0]["train_ctc"] > 0
     assert rows[0]["train_text"] > 0
+    assert rows[0]["train_written"] > 0
     assert rows[0]["train_phone"] == 0
     before, after = first.model.state_dict(), second.model.state_dict()
     changed = {name for name in after if not torch.equal(before[name], after[name])}
     assert changed
-    assert all(name.startswith("speller.") for name in changed)
+    assert all(name.startswith(("speller.", "writer.")) for name in changed)
+    assert any(name.startswith("writer.") for name in changed)
 
 
 def test_a_speller_of_another_shape_begins_anew(aligned_tones: Path, tmp_path: Path) -> None:
@@ -180,9 +182,14 @@ def test_a_speller_of_another_shape_begins_anew(aligned_tones: Path, tmp_path: P
 
 
 def test_a_speller_without_alignments_is_refused(tone_corpus: Path, tmp_path: Path) -> None:
-    recipe = replace(SPEAKING, text=TextConfig())
+    silent = replace(SPEAKING, text=TextConfig(), model=replace(SPEAKING.model, writer_width=0))
     with pytest.raises(ConfigError, match="no alignments"):
-        Run.open(recipe, data=tone_corpus, out=tmp_path)
+        Run.open(silent, data=tone_corpus, out=tmp_path)
+
+
+def test_a_writer_that_nothing_would_teach_is_refused(aligned_tones: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="writer_width learns from"):
+        Run.open(replace(SPEAKING, text=TextConfig()), data=aligned_tones, out=tmp_path)
 
 
 @pytest.mark.slow

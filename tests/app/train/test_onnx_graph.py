@@ -17,11 +17,19 @@ from tests.conftest import noise
 CONFIG = ModelConfig(mels=40, conv_channels=8, width=32, layers=2, units=9, phones=5)
 
 
-@pytest.fixture(scope="module", params=[0, 1, 2], ids=lambda layers: f"speller {layers}")
+@pytest.fixture(scope="module", params=[(0, 0), (1, 0), (2, 0), (1, 20)], ids=str)
 def model(request: pytest.FixtureRequest) -> AcousticModel:
     torch.manual_seed(3)
-    config = replace(CONFIG, speller_layers=request.param, speller_width=24)
-    return AcousticModel(config).eval()
+    layers, writer = request.param
+    config = replace(
+        CONFIG, speller_layers=layers, speller_width=24, writer_width=writer, writer_embedding=6
+    )
+    model = AcousticModel(config).eval()
+    if writer:  # let it write something else now and then
+        with torch.no_grad():
+            model.phone_head.weight.mul_(8.0)
+            model.writer.head.weight.mul_(8.0)
+    return model
 
 
 def test_float_graph_equals_torch_in_every_output(model: AcousticModel) -> None:
@@ -34,14 +42,15 @@ def test_float_graph_equals_torch_in_every_output(model: AcousticModel) -> None:
         expected = model(torch.from_numpy(samples))
     for step in range(3):
         part = samples[:, step * CONFIG.step_samples : (step + 1) * CONFIG.step_samples]
-        units, phones, state = session.run(
-            ["units", "phones", "new_state"], {"samples": part, "state": state}
-        )
+        found = session.run(None, {"samples": part, "state": state})
+        units, phones, *written, state = found
         rows = slice(step * 2, step * 2 + 2)
         outputs = model.config.unit_outputs
         spelt = slice(step * outputs, step * outputs + outputs)
         np.testing.assert_allclose(units, expected.units[:, spelt], atol=1e-4)
         np.testing.assert_allclose(phones, expected.phones[:, rows], atol=1e-4)
+        for said in written:
+            np.testing.assert_allclose(said, expected.written[:, spelt], atol=1e-4)
     np.testing.assert_allclose(state, expected.state, atol=1e-4)
 
 
