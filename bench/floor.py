@@ -43,6 +43,9 @@ def operations(config: ModelConfig) -> dict[str, int]:
         integer += 4 * spelling * (heard + spelling)
         heard = spelling
     integer += (spelling if config.speller_layers else width) * config.unit_outputs * config.units
+    writing = config.writer_width
+    told = config.speller_inputs + config.writer_embedding
+    integer += writing * (4 * (told + writing) + config.units)
     conv1 = 9 * config.conv_channels * (frames // 2) * (config.mels // 2)
     conv2 = 9 * config.conv_channels**2 * (frames // 4) * (config.mels // 4)
     features = frames * (WINDOW * spectrum + spectrum * config.mels)
