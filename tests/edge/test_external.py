@@ -101,7 +101,7 @@ def test_a_bundle_may_be_links(tiny_bundle: Path, tmp_path: Path) -> None:
     for file in tiny_bundle.iterdir():
         (files / file.name).symlink_to(file)
     for path in (tmp_path / "linked", files):
-        open_engine(path, kind="onnx", device="cpu")
+        assert open_engine(path, kind="onnx", device="cpu").facts.name == "tiny"
 
 
 @pytest.mark.parametrize(

@@ -107,15 +107,7 @@ class Run:
             recipe.model, units=len(tokeniser.units), phones=len(PHONES) if aligned else 0
         )
         recipe = replace(recipe, model=model_config)
-        if (recipe.text.files or recipe.train.only_speller) and not model_config.speller_layers:
-            raise ConfigError("[text] and train.only_speller need model.speller_layers")
-        if model_config.writer_width and not (recipe.text.files or recipe.train.only_speller):
-            raise ConfigError("model.writer_width learns from [text], or with train.only_speller")
-        if model_config.speller_layers and not aligned:
-            raise ConfigError(
-                "model.speller_layers spell from phones, and no alignments were found",
-                remedy="set data.alignments; `streamasr align` makes them",
-            )
+        _refuse_untaught(recipe, aligned=bool(aligned))
         if group.leads:
             (out / RECIPE_FILE).write_text(json.dumps(asdict(recipe), indent=1))
         torch.manual_seed(recipe.train.seed)
@@ -345,6 +337,20 @@ class Run:
         plan = list(bucket(examples, self.recipe.train.batch_s, np.random.default_rng(0)))
         dataset = self._dataset(self.dev_set, plan, None)
         return dev_figures(self.model, dataset, self.tokeniser, self.device)
+
+
+def _refuse_untaught(recipe: Recipe, *, aligned: bool) -> None:
+    """Raise ConfigError for a part of the network that nothing would teach, or none to teach."""
+    model, by_text = recipe.model, bool(recipe.text.files or recipe.train.only_speller)
+    if by_text and not model.speller_layers:
+        raise ConfigError("[text] and train.only_speller need model.speller_layers")
+    if model.writer_width and not by_text:
+        raise ConfigError("model.writer_width learns from [text], or with train.only_speller")
+    if model.speller_layers and not aligned:
+        raise ConfigError(
+            "model.speller_layers spell from phones, and no alignments were found",
+            remedy="set data.alignments; `streamasr align` makes them",
+        )
 
 
 def _schedule(recipe: Recipe, epoch: float, update: int) -> float:
