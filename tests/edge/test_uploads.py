@@ -57,7 +57,7 @@ async def test_an_upload_that_is_cut_is_an_error(
 ) -> None:
     running, http = held
     posting = post(http, stream=stream)
-    await running.until(lambda: running.service.sessions == 1)
+    await running.until(lambda: any(s._ears and s._ears.waiting for s in running.service._sessions))
     assert await running.service.drain() == 1
     answer = await posting
     if stream == "true":
