@@ -11,6 +11,7 @@ from functools import partial
 from typing import Literal
 
 from streamasr.core.decoder import Decoder, GreedyDecoder
+from streamasr.core.graph import GraphModel
 from streamasr.core.graphdecoder import GraphDecoder
 from streamasr.core.hotwords import HotWords
 from streamasr.core.model import ModelFacts
@@ -44,6 +45,9 @@ class StreamOptions:
     """``auto`` is the graph where one is loaded."""
     hotwords: HotWords | None = None
     """For the graph decoder; see `core.hotwords.heat`."""
+    grammar: GraphModel | None = None
+    """Only what this closed grammar allows is heard, whatever ``decoder`` says; see
+    `edge.lm.grammar.grammar_model`."""
 
     def __post_init__(self) -> None:
         limits: dict[str, tuple[float, float]] = {
@@ -67,6 +71,8 @@ class StreamOptions:
 
     def decoder_maker(self, facts: ModelFacts) -> Callable[[], Decoder]:
         """What makes the decoder of each utterance; ConfigError as for `decoder_used`."""
+        if self.grammar is not None:
+            return partial(GraphDecoder, self.grammar)
         if decoder_used(facts, self.decoder) == "graph" and facts.graph is not None:
             return partial(GraphDecoder, facts.graph, self.hotwords)
         return partial(GreedyDecoder, facts.units, facts.blank, facts.unit_stretch)

@@ -101,7 +101,7 @@ def build_graph(
     arcs.add(every, pauses, ENTER + SILENCE, 0, -np.log(silence))
     arcs.add(pauses, pauses, STAY + SILENCE, 0, 0.0)
     arcs.add(pauses, every, 0, 0, 0.0)
-    _add_trees(arcs, entries)
+    add_trees(arcs, entries)
     start = int(histories.roots(np.array([START], np.int64), 1)[0])
     return arcs.graph(start, finals)
 
@@ -175,7 +175,7 @@ def _add_backoffs(arcs: ArcList, model: NGram, histories: Histories) -> None:
         arcs.add(root, shorter, 0, 0, -model.backoff(keys, length))
 
 
-def _add_trees(arcs: ArcList, entries: Entries) -> None:
+def add_trees(arcs: ArcList, entries: Entries) -> None:
     """Grow all trees level by level; what is left alone goes on in a tail."""
     count = len(PHONES)
     state, paid = entries.root, np.zeros(len(entries.root))
