@@ -108,6 +108,12 @@ def test_systemd_waits_longer_than_the_drain() -> None:
     assert load().limits.drain_s < int(timeout) <= load().limits.drain_s + 10
 
 
+def test_the_exposure_that_is_promised_is_the_one_that_is_checked() -> None:
+    (most,) = re.findall(r"^most=(\d+)", (ROOT / "scripts" / "check-units").read_text(), re.M)
+    (promised,) = re.findall(r"`systemd-analyze security`: ([\d.]+)", OPERATIONS)
+    assert float(promised) <= int(most) / 10 <= 2.0
+
+
 def test_every_entrance_stands_in_the_manual_of_dialects() -> None:
     for entrance in ENTRANCES:
         assert f"`ws://HOST:2700{entrance.path}`" in DIALECTS

@@ -1,17 +1,28 @@
-"""The listening socket: its address, and how the connections that it accepts behave."""
+"""The listening sockets: addresses, and how the connections that they accept behave.
+
+with listen(settings) as sock: ...               # our own
+given = Given.take(os.environ)                   # systemd's (socket activation), if there are
+"""
 
 from __future__ import annotations
 
+import os
 import socket
+from collections.abc import MutableMapping, Sequence
+from dataclasses import dataclass, replace
 
-from streamasr.edge.settings import Settings
-from streamasr.errors import StreamasrError
+from streamasr.edge.settings import Settings, check, is_loopback
+from streamasr.errors import ConfigError, StreamasrError
 
 BACKLOG = 1024
 SEND_BUFFER_BYTES = 64 * 1024
 """Of the kernel, for each connection: what a client that does not read can make us keep."""
 KEEPALIVE = {socket.TCP_KEEPIDLE: 30, socket.TCP_KEEPINTVL: 10, socket.TCP_KEEPCNT: 3}
 """A machine that vanished is noticed after a minute."""
+FIRST_GIVEN = 3
+"""The first file descriptor that systemd passes on."""
+WYOMING = "wyoming"
+"""``FileDescriptorName=`` of a socket for Wyoming; any other name is for HTTP."""
 
 
 def listen(settings: Settings, *, is_shared: bool = False, is_held: bool = False) -> socket.socket:
@@ -32,17 +43,100 @@ def listen(settings: Settings, *, is_shared: bool = False, is_held: bool = False
         else:
             sock = socket.create_server(address, family=family, backlog=BACKLOG)
     except OSError as error:
+        # the standard library's own text for a port in use says the address a second time
+        reason = error.strerror or str(error)
+        if error.errno and not isinstance(error, socket.gaierror):
+            reason = os.strerror(error.errno)
         raise StreamasrError(
-            f"cannot listen on {host} port {port}: {error.strerror or error}",
+            f"cannot listen on {host} port {port}: {reason}",
             remedy="choose another --host or --port",
         ) from error
+    _tune(sock)
+    return sock
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Sockets that somebody else opened for us; none of either kind: we open our own."""
+
+    web: tuple[socket.socket, ...] = ()
+    wyoming: tuple[socket.socket, ...] = ()
+
+    @classmethod
+    def take(cls, environ: MutableMapping[str, str]) -> Given:
+        """Take what systemd left at ``LISTEN_FDS``, so that no child takes it again.
+
+        Raises ConfigError for what is no listening TCP socket.
+        """
+        asked = environ.pop("LISTEN_PID", "")
+        count = environ.pop("LISTEN_FDS", "")
+        names = environ.pop("LISTEN_FDNAMES", "").split(":")
+        if asked != str(os.getpid()) or not count.isdecimal():
+            return cls()
+        web: list[socket.socket] = []
+        wyoming: list[socket.socket] = []
+        for number in range(int(count)):
+            name = names[number] if number < len(names) else ""
+            (wyoming if name == WYOMING else web).append(_adopt(FIRST_GIVEN + number))
+        return cls(tuple(web), tuple(wyoming))
+
+    def settle(self, settings: Settings) -> Settings:
+        """The settings with the addresses of these sockets, which must be allowed by them.
+
+        Raises ConfigError as `check` does: a socket that others can reach needs tokens.
+        """
+        server = settings.server
+        if self.web:
+            host, port = farthest(self.web)
+            server = replace(server, host=host, port=port)
+        if self.wyoming:
+            host, port = farthest(self.wyoming)
+            server = replace(server, wyoming_host=host, wyoming_port=port)
+        settled = replace(settings, server=server)
+        check(settled)
+        return settled
+
+    def close(self) -> None:
+        for sock in (*self.web, *self.wyoming):
+            sock.close()
+
+
+def _adopt(fd: int) -> socket.socket:
+    try:
+        os.set_inheritable(fd, False)
+        sock = socket.socket(fileno=fd)
+        is_good = (
+            sock.family in (socket.AF_INET, socket.AF_INET6)
+            and sock.type == socket.SOCK_STREAM
+            and sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+        )
+        if not is_good:
+            sock.close()
+    except OSError:
+        is_good = False
+    if not is_good:
+        raise ConfigError(
+            f"file descriptor {fd}, which we were given, is no listening TCP socket",
+            remedy="the socket unit needs ListenStream=ADDRESS:PORT and Accept=no",
+        )
+    _tune(sock)
+    return sock
+
+
+def farthest(socks: Sequence[socket.socket]) -> tuple[str, int]:
+    """The address that most can reach, for it decides what has to be asked of clients."""
+    addresses = [sock.getsockname()[:2] for sock in socks]
+    host, port = min(addresses, key=lambda address: is_loopback(address[0]))
+    return host, port
+
+
+def _tune(sock: socket.socket) -> None:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     # asyncio sets this only for sockets that were made with IPPROTO_TCP by name
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     for option, value in KEEPALIVE.items():
         sock.setsockopt(socket.IPPROTO_TCP, option, value)
-    return sock
 
 
 def _bound(family: int, address: tuple[object, ...]) -> socket.socket:

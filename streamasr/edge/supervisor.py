@@ -8,6 +8,9 @@ workers are, stopping at the first signal. A worker that ends on its own is repl
 the first time and after a longer pause each time it happens soon again; the others notice
 nothing. One that cannot even start ends the daemon, for its successor could not either.
 
+A worker that is stuck, its event loop or its engine, gives no signs of life: it is killed, and
+replaced like one that ended.
+
 A worker leads a life of its own when its supervisor is gone: its link breaks, and it drains.
 """
 
@@ -21,16 +24,17 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any
 
-from streamasr.edge.listening import listen
+from streamasr.edge.listening import Given, listen
 from streamasr.edge.metrics import forget_process, shared_folder
 from streamasr.edge.notify import notify
 from streamasr.edge.settings import Settings
 from streamasr.edge.tally import SPAWN, Tally, shared
+from streamasr.edge.watchdog import SIGNS, USUAL_S, watchdog_s
 from streamasr.errors import StreamasrError, UsageError
 
 log = logging.getLogger(__name__)
@@ -39,6 +43,8 @@ PAUSES_S = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 """Before a worker is replaced, by how often that happened lately."""
 STEADY_S = 60.0
 """A worker that lasted so long has a clean record."""
+READY, ALIVE = "ready", "alive"
+"""What a worker says."""
 GRACE_S = 5.0
 """Beyond limits.drain_s, until a worker that does not stop is killed."""
 
@@ -52,11 +58,20 @@ class Link:
     pipe: Connection
     """Says ready to the supervisor; at its end when the supervisor is gone."""
     tally: Tally
+    given: Given = field(default_factory=Given)
+    """Sockets to serve on in place of its own; all workers accept from the same."""
+    beat_s: float = USUAL_S / SIGNS
+    """Between signs of life."""
 
     def ready(self) -> None:
         """This worker takes sessions."""
         with contextlib.suppress(OSError):
-            self.pipe.send("ready")
+            self.pipe.send(READY)
+
+    def beat(self) -> None:
+        """This worker is not stuck."""
+        with contextlib.suppress(OSError):
+            self.pipe.send(ALIVE)
 
 
 Work = Callable[[Settings, Link], int]
@@ -74,6 +89,8 @@ class Worker:
     """When to start a process here, while there is none."""
     failures: int = 0
     is_ready: bool = False
+    silent: int = 0
+    """Looks since its last sign of life."""
 
 
 def supervise(settings: Settings, work: Work) -> int:
@@ -82,11 +99,18 @@ def supervise(settings: Settings, work: Work) -> int:
     2 when a worker finds the settings wrong, 1 when something failed or sessions were cut.
     """
     try:
-        with listen(settings, is_shared=True, is_held=True) as sock, shared_folder():
-            port = sock.getsockname()[1]
-            fixed = replace(settings, server=replace(settings.server, port=port))
-            return Supervisor(fixed, work).run()
+        given = Given.take(os.environ)
+        settings = given.settle(settings)
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(shared_folder())
+            if not given.web:
+                sock = stack.enter_context(listen(settings, is_shared=True, is_held=True))
+                port = sock.getsockname()[1]
+                settings = replace(settings, server=replace(settings.server, port=port))
+            return Supervisor(settings, work, given).run()
     except StreamasrError as error:
+        if isinstance(error, UsageError):
+            raise
         log.error("%s", error)
         return 1
 
@@ -94,8 +118,11 @@ def supervise(settings: Settings, work: Work) -> int:
 class Supervisor:
     """The workers of one daemon."""
 
-    def __init__(self, settings: Settings, work: Work) -> None:
+    def __init__(self, settings: Settings, work: Work, given: Given) -> None:
         self._settings = settings
+        self._given = given
+        self._beat_s = (watchdog_s() or USUAL_S) / SIGNS
+        self._look_at = 0.0  # when to look next who is alive
         self._work = work
         count = settings.server.workers
         self._counts = shared(count)
@@ -118,8 +145,11 @@ class Supervisor:
             for worker in self._workers:
                 if worker.process is None and worker.due_at <= now:
                     self._start(worker)
+            if self._look_at <= now:
+                self._look()
+                self._look_at = now + self._beat_s
             due = [worker.due_at for worker in self._workers if worker.process is None]
-            self._wait(wakeup, max(0.0, min(due) - now) if due else None)
+            self._wait(wakeup, max(0.0, min([*due, self._look_at]) - now))
             for worker in self._ended():
                 code = self._bury(worker)
                 if not self._was_ready and not self._signals:
@@ -128,7 +158,8 @@ class Supervisor:
 
     def _start(self, worker: Worker) -> None:
         ours, theirs = SPAWN.Pipe()
-        link = Link(worker.number, theirs, Tally(self._counts, worker.number))
+        tally = Tally(self._counts, worker.number)
+        link = Link(worker.number, theirs, tally, self._given, self._beat_s)
         worker.process = SPAWN.Process(
             target=_live, args=(self._work, self._settings, link), name=f"worker {worker.number}"
         )
@@ -138,8 +169,24 @@ class Supervisor:
         worker.pipe = ours
         worker.started_at = time.monotonic()
         worker.is_ready = False
+        worker.silent = 0
 
-    def _wait(self, wakeup: socket.socket, timeout_s: float | None) -> None:
+    def _look(self) -> None:
+        """Kill who is stuck, and tell systemd that we are not.
+
+        Looks are counted, not seconds: whoever stops and wakes us all wakes the workers too.
+        """
+        for worker in self._workers:
+            if not worker.is_ready or worker.process is None:
+                continue  # loading may take as long as it takes
+            worker.silent += 1
+            if worker.silent > SIGNS + 1:
+                log.error("worker %d is stuck, killed", worker.number)
+                self._signal(worker, signal.SIGKILL)
+        if watchdog_s():
+            notify("WATCHDOG=1")
+
+    def _wait(self, wakeup: socket.socket, timeout_s: float) -> None:
         """Sleep until a signal, a word or the end of a worker, or the timeout."""
         watched: list[Any] = [wakeup]
         watched += [worker.process.sentinel for worker in self._workers if worker.process]
@@ -154,8 +201,8 @@ class Supervisor:
     def _hear(self, worker: Worker) -> None:
         assert worker.pipe is not None
         try:
-            worker.pipe.recv()
-            worker.is_ready = True
+            worker.is_ready |= worker.pipe.recv() == READY
+            worker.silent = 0
         except (EOFError, OSError):
             worker.pipe.close()
             worker.pipe = None
@@ -186,7 +233,8 @@ class Supervisor:
         forget_process(process.pid or 0)
         if not self._signals:
             how = f"signal {-code}" if code < 0 else f"code {code}"
-            log.error("worker %d ended with %s; another in %g s", worker.number, how, pause)
+            then = f"another in {pause:g} s" if self._was_ready else "so would another: stopping"
+            log.error("worker %d ended with %s; %s", worker.number, how, then)
         return code if code >= 0 else 1
 
     def _stop(self, wakeup: socket.socket) -> int:

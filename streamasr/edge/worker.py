@@ -73,7 +73,7 @@ class EngineThread:
         self._idle_work = idle_work  # None once it is done
         self._slices: Iterator[None] | None = None  # of the idle work under way
         self._clock = clock
-        self._queue: SimpleQueue[Lane | None] = SimpleQueue()
+        self._queue: SimpleQueue[Lane | asyncio.Future[None] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._started: asyncio.Future[None] | None = None
@@ -116,6 +116,13 @@ class EngineThread:
         await asyncio.wait([self._ended])
         self._ended.exception()  # seen: whoever cares has waited for it
         self._thread.join()
+
+    async def echo(self) -> None:
+        """Return once the thread has come to the end of a round; never, if it is stuck."""
+        assert self._loop is not None, "not started"
+        heard = self._loop.create_future()
+        self._queue.put(heard)
+        await heard
 
     def lane(self, door: Door, options: StreamOptions, deliver: Deliver) -> Lane:
         """Make a lane; ``deliver`` is called on the loop. The slot is claimed on first use."""
@@ -196,12 +203,15 @@ class EngineThread:
     def _take_arrivals(self) -> bool:
         """Bring in the lanes that were woken; sleep when there is nothing else to do."""
         try:
-            lane = self._queue.get(block=not self._active and self._idle_work is None)
-            while lane is not None:
-                lane.is_queued = False
-                if not lane.is_over:
-                    self._active[lane] = None
-                lane = self._queue.get(block=False)
+            found = self._queue.get(block=not self._active and self._idle_work is None)
+            while found is not None:
+                if isinstance(found, Lane):
+                    found.is_queued = False
+                    if not found.is_over:
+                        self._active[found] = None
+                else:
+                    self._tell(found, None)
+                found = self._queue.get(block=False)
         except Empty:
             return True
         return False

@@ -13,7 +13,8 @@ import asyncio
 import contextlib
 import logging
 import secrets
-from collections.abc import AsyncIterator
+import socket
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING
 from streamasr.core.dialects import Refusal, Refused, Request
 from streamasr.core.dialects.wyoming import Event, Wyoming, write
 from streamasr.edge.announce import announced
-from streamasr.edge.listening import listen
+from streamasr.edge.listening import farthest, listen
 from streamasr.edge.session import Session
 from streamasr.edge.settings import is_loopback
 from streamasr.errors import StreamasrError
@@ -64,18 +65,21 @@ class TcpTransport:
 
 
 @asynccontextmanager
-async def wyoming(service: Service, *, is_shared: bool = False) -> AsyncIterator[int | None]:
+async def wyoming(
+    service: Service, *, is_shared: bool = False, given: Sequence[socket.socket] = ()
+) -> AsyncIterator[int | None]:
     """Listen until the block ends; gives the port, None where it is taken or switched off.
 
-    With ``is_shared`` other processes of ours listen there too.
+    With ``is_shared`` other processes of ours listen there too. Sockets that are ``given``
+    take the place of our own.
     """
     server = service.settings.server
-    if server.wyoming_port < 0:
+    if not given and server.wyoming_port < 0:
         yield None
         return
     ours = replace(server, host=server.wyoming_host, port=server.wyoming_port)
     try:
-        sock = listen(replace(service.settings, server=ours), is_shared=is_shared)
+        socks = given or [listen(replace(service.settings, server=ours), is_shared=is_shared)]
     except StreamasrError as error:
         log.warning("no Wyoming: %s; choose another server.wyoming_port, or -1", error.message)
         yield None
@@ -92,16 +96,16 @@ async def wyoming(service: Service, *, is_shared: bool = False) -> AsyncIterator
             calls.discard(task)
             writer.close()
 
-    listening = await asyncio.start_server(on_connection, sock=sock)
-    host, port = sock.getsockname()[:2]
-    log.info("Wyoming on tcp://%s:%d", f"[{host}]" if ":" in host else host, port)
+    listening = [await asyncio.start_server(on_connection, sock=sock) for sock in socks]
+    host, port = farthest(socks)
     try:
         async with contextlib.AsyncExitStack() as stack:
             if not is_loopback(host):
                 await stack.enter_async_context(announced(host, port))
             yield port
     finally:
-        listening.close()
+        for each in listening:
+            each.close()
         for task in calls:
             task.cancel()
         await asyncio.gather(*calls, return_exceptions=True)

@@ -20,9 +20,9 @@ from streamasr.edge.capacity import Calibration
 from streamasr.edge.lane import Samples
 from streamasr.edge.listening import listen
 from streamasr.edge.metrics import Meters
-from streamasr.edge.server import Server, create_app
-from streamasr.edge.service import Service
+from streamasr.edge.service import Service, create_app
 from streamasr.edge.settings import Settings, load
+from streamasr.edge.webserver import Server
 from streamasr.edge.worker import EngineThread, IdleWork
 from tests.fakes import ScriptedEngine
 

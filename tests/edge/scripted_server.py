@@ -1,7 +1,7 @@
 """The daemon as a process of its own, with a scripted engine: python -m tests.edge.scripted_server
 
-Settings come from the environment; SCRIPTED_STEP_S slows each step down, SCRIPTED_FAIL
-makes loading fail.
+Settings come from the environment; SCRIPTED_STEP_S slows each step down, SCRIPTED_STUCK keeps
+the first step of a single client from ending, SCRIPTED_FAIL makes loading fail.
 """
 
 from __future__ import annotations
@@ -31,8 +31,10 @@ class SlowEngine(ScriptedEngine):
     delay_s = float(os.environ.get("SCRIPTED_STEP_S", "0"))
 
     def step(self, batch: Sequence[tuple[int, NDArray[np.float32]]]) -> list[Emissions]:
-        if self.delay_s and any(is_audible(samples) for _, samples in batch):
+        if any(is_audible(samples) for _, samples in batch):
             time.sleep(self.delay_s)
+            if "SCRIPTED_STUCK" in os.environ and len(batch) == 1:
+                time.sleep(1000)
         return super().step(batch)
 
 

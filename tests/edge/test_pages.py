@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from streamasr.app.commands.serve import WEB
+from streamasr.edge.listening import Given, listen
 from streamasr.edge.pages import DEMO_PATH, POLICY, TYPES, demo_routes
-from streamasr.edge.server import _page_address, listen
+from streamasr.edge.server import page_address
 from streamasr.errors import ConfigError
 from tests.edge.daemon import daemon, settings_of
 from tests.edge.test_server import ready
@@ -113,7 +114,7 @@ def test_an_address_for_everybody_is_shown_as_one_that_works_here() -> None:
     settings = settings_of(server__host="0.0.0.0", server__insecure=True)
     with listen(settings) as sock:
         port = sock.getsockname()[1]
-        assert _page_address(settings, sock) == f"http://localhost:{port}{DEMO_PATH}"
+        assert page_address(settings, Given((sock,))) == f"http://localhost:{port}{DEMO_PATH}"
 
 
 @pytest.mark.parametrize("names", [[], ["app.js"], ["index.html", "notes.txt"]])

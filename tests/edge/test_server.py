@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import os
 import re
 import shutil
@@ -16,7 +17,7 @@ import pytest
 
 from streamasr.core.events import Final, SpeechStarted
 from streamasr.edge.client import connect, transcribe
-from streamasr.edge.server import listen
+from streamasr.edge.listening import listen
 from streamasr.errors import OverloadError, PeerError, StreamasrError
 from tests.edge.daemon import pcm, pieces, settings_of
 from tests.edge.test_service import get
@@ -157,9 +158,7 @@ async def test_a_second_signal_cuts_at_once() -> None:
 async def test_an_engine_that_does_not_open_ends_the_process_with_one_line() -> None:
     async with process(SCRIPTED_FAIL="1") as running:
         assert await running.end() == 1
-    assert [line for line in running.log if "ERROR" in line] == [
-        "ERROR no model here (put one there)\n"
-    ]
+    assert running.log == ["ERROR no model here (put one there)\n"]
 
 
 async def test_a_port_in_use_is_one_line_and_1() -> None:
@@ -179,6 +178,59 @@ async def test_systemd_is_told(tmp_path: Path) -> None:
             running.signal()
             assert await running.end() == 0
             assert sock.recv(100) == b"STOPPING=1"
+
+
+async def test_a_stuck_engine_gives_no_signs_of_life_though_the_loop_goes_on(
+    tmp_path: Path,
+) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        sock.bind(str(tmp_path / "notify"))
+        asked = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "150000"}
+        async with (
+            ready(SCRIPTED_STUCK="1", **asked) as running,
+            connect(running.url, vad=False) as client,
+        ):
+            assert sock.recv(100) == b"READY=1"
+            for _ in range(3):
+                assert sock.recv(100) == b"WATCHDOG=1"
+            await client.send(AUDIO)
+            sock.settimeout(2)
+            with contextlib.suppress(TimeoutError):
+                for _ in range(20):  # those that were under way, by far not so many
+                    assert await asyncio.to_thread(sock.recv, 100) == b"WATCHDOG=1"
+                raise AssertionError("signs of life from a stuck engine")
+            assert (await get(running.url, "/healthz"))[0] == 200
+            running.process.kill()
+            with pytest.raises(PeerError):
+                async for _ in client:
+                    pass
+
+
+@pytest.mark.skipif(
+    shutil.which("systemd-socket-activate") is None, reason="it comes with Debian's systemd"
+)
+async def test_systemd_opens_the_port_and_the_first_client_starts_us() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        port = sock.getsockname()[1]
+    child = await asyncio.create_subprocess_exec(
+        "systemd-socket-activate", f"--listen=127.0.0.1:{port}", "--setenv=PYTHONPATH",
+        "--setenv=STREAMASR_SERVER_WYOMING_PORT",
+        sys.executable, "-m", "tests.edge.scripted_server",
+        env=os.environ | {"PYTHONPATH": str(ROOT), "STREAMASR_SERVER_WYOMING_PORT": "-1"},
+        cwd=ROOT, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    running = Process(child, f"ws://127.0.0.1:{port}", [])
+    try:
+        await running.until_logged("Listening on")
+        transcript = await transcribe(running.url, pieces(AUDIO), vad=False)
+        assert transcript.finals
+        await running.until_logged(f"ready on ws://127.0.0.1:{port}/v1/stream")
+        running.signal()
+        assert await running.end() == 0
+    finally:
+        if child.returncode is None:
+            child.kill()
+            await running.end()
 
 
 async def test_nothing_that_was_said_and_no_token_is_logged(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Thread
@@ -25,6 +25,15 @@ from tests.edge.daemon import pcm
 from tests.fakes import tone
 
 pytestmark = pytest.mark.timeout(180)  # processes start slowly where others work too
+
+
+PASS_ON = """
+import os, sys
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1")
+os.dup2(int(sys.argv[1]), 3)
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+"""What systemd does to pass a socket on."""
 
 
 @dataclass
@@ -68,13 +77,30 @@ class Daemon:
 
 
 @contextlib.contextmanager
-def started(model: Path, *flags: str, **environ: str) -> Iterator[Daemon]:
-    command = [sys.executable, "-m", "streamasr", "serve", "--port", "0", "--model", str(model)]
+def started(
+    model: Path,
+    *flags: str,
+    before: Sequence[str] = (),
+    pass_fds: Sequence[int] = (),
+    **environ: str,
+) -> Iterator[Daemon]:
+    command = [
+        *before,
+        sys.executable,
+        "-m",
+        "streamasr",
+        "serve",
+        "--port",
+        "0",
+        "--model",
+        str(model),
+    ]
     process = subprocess.Popen(
         [*command, "--device", "cpu", "--workers", "2", *flags],
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, **environ},
+        pass_fds=pass_fds,
     )
     daemon = Daemon(process)
     try:
@@ -175,6 +201,45 @@ def test_systemd_hears_of_the_supervisor_alone(tiny_bundle: Path, tmp_path: Path
             systemd.setblocking(False)
             with pytest.raises(BlockingIOError):
                 systemd.recv(64)
+
+
+def test_a_stuck_worker_is_found_out_and_replaced(tiny_bundle: Path) -> None:
+    with started(tiny_bundle, WATCHDOG_USEC="3000000") as daemon:
+        daemon.says("workers on port")
+        stuck, other = daemon.children()
+        os.kill(stuck, signal.SIGSTOP)
+        daemon.says("worker 0 is stuck, killed")
+        daemon.says("sessions\n", times=3)
+        assert stuck not in daemon.children()
+        assert other in daemon.children()
+        daemon.process.send_signal(signal.SIGTERM)
+        daemon.read_on()
+        assert daemon.process.wait() == 0
+
+
+def test_workers_share_the_socket_that_systemd_opened(tiny_bundle: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        # in place of systemd-socket-activate, which starts nobody before the first client
+        given = [sys.executable, "-c", PASS_ON, str(sock.fileno())]
+        with started(tiny_bundle, before=given, pass_fds=[sock.fileno()]) as daemon:
+            daemon.says("workers on port")
+            assert daemon.port == sock.getsockname()[1]
+            sock.close()
+
+            async def converse() -> None:
+                async with contextlib.AsyncExitStack() as stack:
+                    clients = [
+                        await stack.enter_async_context(connect(daemon.url, vad=False))
+                        for _ in range(8)
+                    ]
+                    for client in clients:
+                        await client.send(pcm(tone(0.3)))
+                        await client.stop()
+
+            asyncio.run(converse())
+            daemon.process.send_signal(signal.SIGTERM)
+            daemon.read_on()
+            assert daemon.process.wait() == 0
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from streamasr.core.recognizer import Engine, Recognizer
 from streamasr.edge.lane import Delivery, Lane, Samples
 from streamasr.edge.worker import EngineThread
 from streamasr.errors import AudioFormatError, CapacityError
-from tests.fakes import ScriptedEngine, silence, tone
+from tests.fakes import ScriptedEngine, is_audible, silence, tone
 
 OPTIONS = StreamOptions(vad=False)
 
@@ -118,6 +118,42 @@ async def test_stopping_before_starting_is_harmless(engine: ScriptedEngine) -> N
     worker = EngineThread(lambda: engine)
     await worker.stop()
     assert not worker.is_ready
+
+
+async def test_an_echo_comes_back_from_an_idle_engine_and_from_a_busy_one(
+    worker: EngineThread,
+) -> None:
+    await worker.echo()
+    ear = Ear(worker)
+    ear.lane.audio(pcm(tone(3)))
+    await worker.echo()
+    ear.lane.finish()
+    await ear.over
+
+
+async def test_no_echo_comes_from_an_engine_that_is_stuck() -> None:
+    stuck, go_on = threading.Event(), threading.Event()
+
+    class Stuck(ScriptedEngine):
+        def step(self, batch: Sequence[tuple[int, Samples]]) -> list[Emissions]:
+            if any(is_audible(samples) for _, samples in batch):
+                stuck.set()
+                go_on.wait()
+            return super().step(batch)
+
+    worker = EngineThread(Stuck)
+    await worker.start()
+    ear = Ear(worker)
+    ear.lane.audio(pcm(tone(1)))
+    ear.lane.finish()
+    await asyncio.to_thread(stuck.wait)
+    echo = asyncio.create_task(worker.echo())
+    await asyncio.sleep(0)  # it is asked
+    assert not (await asyncio.wait([echo], timeout=0.1))[0]
+    go_on.set()
+    await echo
+    await ear.over
+    await worker.stop()
 
 
 @pytest.mark.parametrize("size", [1, 333, 3200, 1 << 20])

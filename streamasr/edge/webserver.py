@@ -1,0 +1,87 @@
+"""uvicorn as this daemon uses it: stopped by us, quiet, and able to drop a connection.
+
+server = Server(app, settings)
+await server.serve([sock])          # until server.stop()
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from streamasr.edge.door import ABORT
+from streamasr.edge.settings import Settings
+
+PING_INTERVAL_S = 20.0
+"""Keeps the paths through routers open; a late answer is no reason to hang up."""
+GOODBYE_S = 2
+"""Left for closing handshakes once all sessions are over."""
+
+
+class WebSocketProtocol(WebSocketsSansIOProtocol):
+    """uvicorn's websocket, with a way to drop a connection whose peer does not read."""
+
+    async def run_asgi(self) -> None:
+        extensions: dict[str, Any] = self.scope["extensions"]
+        extensions[ABORT] = self.transport.abort
+        await super().run_asgi()
+
+    async def send(self, message: Any) -> None:
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body" and not message.get("more_body"):
+            self.handshake_complete = True  # it was refused: uvicorn logs that as our mistake
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server, stopped by us: no signal handlers of its own, no clock ticks."""
+
+    def __init__(self, app: Starlette, settings: Settings) -> None:
+        """Raises OSError for a certificate that cannot be used."""
+        server = settings.server
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http="h11",
+                ws=WebSocketProtocol,
+                ws_max_size=2 * settings.limits.message_bytes,
+                ws_ping_interval=PING_INTERVAL_S,
+                ws_ping_timeout=None,
+                ws_per_message_deflate=False,
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                date_header=False,
+                timeout_graceful_shutdown=GOODBYE_S,
+                ssl_certfile=server.tls_cert or None,
+                ssl_keyfile=server.tls_key or None,
+            )
+        )
+        # at lower levels these log the request's query, and with it the token
+        logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+        self.config.load()
+        self._stop = asyncio.Event()
+        self.listens = asyncio.Event()
+        """Set once connections are accepted."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listens.set()
+
+    def capture_signals(self) -> contextlib.AbstractContextManager[None]:  # type: ignore[override]
+        return contextlib.nullcontext()
+
+    async def main_loop(self) -> None:
+        await self._stop.wait()
+
+    def stop(self) -> None:
+        """Stop listening and close what connections are left."""
+        self._stop.set()
