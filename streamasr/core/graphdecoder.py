@@ -10,6 +10,10 @@ readings agree on it (`SearchOptions.doubt`), and is then rarely taken back. The
 where both heads together prefer another reading. That last choice is made already when
 `EARLY` emissions of silence have passed, and made again only where more was said since: so
 nobody waits for it once the utterance is declared over.
+
+An utterance that goes on is settled from its beginning: where all paths still in the search
+go through one token, what both heads prefer up to there is taken for good, and the rest and
+what was heard of it are forgotten. So memory is bounded by the last `LONGER` emissions.
 """
 
 from __future__ import annotations
@@ -31,6 +35,17 @@ from streamasr.core.rescore import choose
 
 EARLY = 5
 """Emissions of silence after which an utterance may be about to end."""
+LONG = 150
+"""Emissions that are not settled, at which a pause settles them,"""
+LONGER = 300
+"""and at which they are settled without one,"""
+RECENT = 50
+"""except the last, if there is no pause."""
+PATIENCE = 25
+"""Emissions between attempts without a pause, and the fewest that are worth it."""
+ANCHOR = 25
+"""Emissions at least that are remembered before the settled point: what follows is judged with
+the words in them."""
 
 
 class GraphDecoder:
@@ -42,6 +57,9 @@ class GraphDecoder:
         self._search = path_search(model, hot)
         self._heard = Heard()
         self._shown: tuple[int, ...] = ()
+        self._settled = 0  # emissions
+        self._sure = 0  # words before those emissions that are remembered
+        self._next_try = LONGER  # emissions at which to settle without a pause
         self._judged: dict[tuple[int, bytes], tuple[float, float]] = {}  # see `evidence`
         self._early: Path | None = None  # chosen in the silence that goes on
         self._chosen: Path | None = None  # set by finish
@@ -56,10 +74,16 @@ class GraphDecoder:
         self._heard.push(emissions)
         search = self._search
         while len(phones):
-            self.quiet, taken = search.push(phones, EARLY)
+            part = phones[: self._next_try - search.emissions]
+            self.quiet, taken = search.push(part, EARLY)
             phones = phones[taken:]
             if self.quiet == EARLY and search.words(search.emissions):
                 self._early = self._choose()
+                if self._early is not None and search.emissions - self._settled >= LONG:
+                    self._settle(self._early, search.emissions - EARLY)
+            if search.emissions == self._next_try:
+                self._next_try += PATIENCE
+                self._settle(None, search.emissions - RECENT)
         return self._show()
 
     def finish(self) -> None:
@@ -75,10 +99,29 @@ class GraphDecoder:
         if self._chosen is not None:
             self._tell(self._chosen.words)
 
+    def _settle(self, chosen: Path | None, latest: int) -> None:
+        """Take a reading for good, as far as all paths meet, and forget what led there."""
+        search = self._search
+        settled = search.narrow(latest)
+        if settled - self._settled < PATIENCE:
+            return
+        chosen = chosen or self._choose() or search.path()
+        search.settle(chosen, settled)
+        self._settled = settled
+        self._next_try = max(self._next_try, settled + LONGER)
+        spans = word_spans(chosen.labels)
+        early = sum(start <= settled - ANCHOR for start, _ in spans) - 1
+        if early <= self._sure:
+            return
+        judged = list(self._judge(chosen, spans[:early]))
+        self._judged = {(span[0], _way(chosen, span)): each for span, each in judged}
+        self._sure = early
+        self._heard.forget(spans[early][0])
+
     def _choose(self) -> Path | None:
         """The best reading of what was searched."""
         units = self._heard.units(self._search.emissions)
-        return choose(self._model, self.readings(), units, self._word)
+        return choose(self._model, self.readings(), units, self._word, self._sure)
 
     def readings(self) -> list[Reading]:
         """The best readings that may end here, cheapest first."""
@@ -107,14 +150,23 @@ class GraphDecoder:
         over them, and that of its worst phone."""
         if not self._shown:
             return
-        heard = None
-        labels = (self._chosen or self._search.path()).labels
-        for output, span in zip(self._shown, word_spans(labels), strict=False):
-            way = span[0], bytes(labels[slice(*span)])
+        path = self._chosen or self._search.path()
+        spans = word_spans(path.labels)[: len(self._shown)]
+        for output, (span, judged) in zip(self._shown, self._judge(path, spans), strict=False):
+            yield output, span, *judged
+
+    def _judge(
+        self, path: Path, spans: Sequence[Span]
+    ) -> Iterator[tuple[Span, tuple[float, float]]]:
+        """The evidence for each word of a path, remembered."""
+        heard, first = None, self._heard.first
+        for span in spans:
+            way = span[0], _way(path, span)
             if way not in self._judged:
                 heard = self._heard.phones() if heard is None else heard
-                self._judged[way] = _judge(heard[slice(*span)], labels[slice(*span)])
-            yield output, span, *self._judged[way]
+                rows = heard[span[0] - first : span[1] - first]
+                self._judged[way] = _posteriors(rows, path.labels[slice(*span)])
+            yield span, self._judged[way]
 
     def _word(self, output: int) -> str:
         if self._hot is not None and output >= self._hot.first_output:
@@ -137,7 +189,11 @@ class GraphDecoder:
         self.text = " ".join(self._word(output) for output in words)
 
 
-def _judge(heard: NDArray[np.float16], labels: Sequence[int]) -> tuple[float, float]:
+def _way(path: Path, span: Span) -> bytes:
+    return bytes(path.labels[slice(*span)])
+
+
+def _posteriors(heard: NDArray[np.float16], labels: Sequence[int]) -> tuple[float, float]:
     """Mean log posterior of a word's phones over its emissions, and of its worst phone."""
     path = np.asarray(labels) - STAY
     posteriors = heard[np.arange(len(path)), path % len(PHONES)].astype(np.float64)

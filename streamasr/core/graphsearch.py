@@ -61,6 +61,11 @@ class GraphSearch:
                 is_tidied = True
         return is_tidied
 
+    def forget(self, emissions: int) -> None:
+        """Drop the first frames; all paths must go through one token of the last of them."""
+        del self.frames[:emissions]
+        self._tidied = max(0, self._tidied - emissions)
+
     def best(self) -> int:
         """The cheapest token."""
         return int(self.tokens.costs.argmin())

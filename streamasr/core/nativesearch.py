@@ -53,6 +53,8 @@ _CALLS: dict[str, tuple[type | None, tuple[type, ...]]] = {
     "tokens": (_INT, (_POINTER,)),
     "bytes": (ctypes.c_int64, (_POINTER,)),
     "agreed": (_INT, (_POINTER, _FLOAT, _INT)),
+    "narrow": (_INT, (_POINTER, _INT)),
+    "settle": (None, (_POINTER, _INT, _POINTER, _POINTER)),
     "words": (_INT, (_POINTER, _INT, _POINTER)),
     "path": (None, (_POINTER, _POINTER, _POINTER)),
     "readings": (_INT, (_POINTER, _DOUBLE, _INT, _INT)),
@@ -128,6 +130,16 @@ class NativeSearch:
 
     def agreed(self, doubt: float, most: int) -> int:
         return int(self._calls.streamasr_agreed(self._handle, doubt, most))
+
+    def narrow(self, latest: int) -> int:
+        return int(self._calls.streamasr_narrow(self._handle, latest))
+
+    def settle(self, path: Path, emissions: int) -> None:
+        labels = np.array(path.labels[:emissions], np.uint8)
+        outputs = np.array(path.outputs[:emissions], np.int32)
+        self._calls.streamasr_settle(
+            self._handle, emissions, labels.ctypes.data, outputs.ctypes.data
+        )
 
     def words(self, settled: int) -> tuple[int, ...]:
         buffer = (ctypes.c_int32 * max(1, self.emissions))()

@@ -41,6 +41,20 @@ class Search(Protocol):
         """See `core.graphsearch.GraphSearch.agreed`."""
         ...
 
+    def narrow(self, latest: int) -> int:
+        """The most emissions, ``latest`` at most, after which all paths are in one token.
+
+        0 where there are none that are not settled.
+        """
+        ...
+
+    def settle(self, path: Path, emissions: int) -> None:
+        """Let all paths begin like this one, up to where `narrow` found them to meet.
+
+        The others are forgotten up to there, and so is their memory.
+        """
+        ...
+
     def words(self, settled: int) -> tuple[int, ...]:
         """The outputs of the best path's words that end by emission ``settled``."""
         ...
@@ -75,7 +89,8 @@ class PlainSearch:
     def __init__(self, model: GraphModel, hot: HotWords | None = None) -> None:
         self._model = model
         self._search = GraphSearch(model, hot)
-        self._path = Path()
+        self._settled = Path()
+        self._path = Path()  # from there on
         self.emissions = 0
 
     def push(self, log_probs: Floats, early: int = -1) -> tuple[int, int]:
@@ -85,31 +100,50 @@ class PlainSearch:
             if self._search.push(row[None]):
                 self._path.forget()
             self._path.follow(self._search.frames, self._search.best())
-            quiet = silence_run(self._path.labels)
+            quiet = self._quiet()
             if quiet == early:
                 return quiet, taken
         return quiet, len(log_probs)
 
+    def _quiet(self) -> int:
+        quiet = silence_run(self._path.labels)
+        if quiet < len(self._path.labels):
+            return quiet
+        return quiet + silence_run(self._settled.labels)
+
     def agreed(self, doubt: float, most: int) -> int:
-        return self._search.agreed(doubt, most)
+        return len(self._settled.labels) + self._search.agreed(doubt, most)
+
+    def narrow(self, latest: int) -> int:
+        settled = len(self._settled.labels)
+        for at in range(min(latest, self.emissions), settled, -1):
+            if len(self._search.frames[at - settled - 1].steps.labels) == 1:
+                return at
+        return 0
+
+    def settle(self, path: Path, emissions: int) -> None:
+        count = emissions - len(self._settled.labels)
+        self._search.forget(count)
+        self._settled = Path([], path.labels[:emissions], path.outputs[:emissions])
+        self._path.drop(count)
 
     def words(self, settled: int) -> tuple[int, ...]:
-        stable = sum(end <= settled for _, end in word_spans(self._path.labels))
-        return self._path.words[:stable]
+        path = self.path()
+        stable = sum(end <= settled for _, end in word_spans(path.labels))
+        return path.words[:stable]
 
     def path(self) -> Path:
-        return self._path.copy()
+        return self._settled.then(self._path)
 
     def readings(self) -> list[Reading]:
         options = self._model.options
-        return list(
-            best_readings(
-                self._search.frames,
-                *self._search.endings(),
-                within=options.lattice_beam,
-                most=options.candidates,
-            )
+        found = best_readings(
+            self._search.frames,
+            *self._search.endings(),
+            within=options.lattice_beam,
+            most=options.candidates,
         )
+        return [Reading(each.cost, self._settled.then(each.path)) for each in found]
 
     @property
     def memory_bytes(self) -> int:

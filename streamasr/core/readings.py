@@ -54,6 +54,14 @@ class Path:
         origin = self._take(frames[at].rivals.steps, rival, at)
         self._follow(frames, origin, at - 1, len(self.tokens))
 
+    def then(self, other: Path) -> Path:
+        """This path with another one after it; of tokens it knows nothing."""
+        return Path([], self.labels + other.labels, self.outputs + other.outputs)
+
+    def drop(self, emissions: int) -> None:
+        """Forget the first so many."""
+        del self.tokens[:emissions], self.labels[:emissions], self.outputs[:emissions]
+
     def rest(self, emissions: int) -> None:
         """Go on in silence."""
         self.tokens += [-1] * emissions

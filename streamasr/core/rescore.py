@@ -24,17 +24,24 @@ FAINTEST = -40.0
 
 
 def choose(
-    model: GraphModel, readings: Sequence[Reading], units: Floats, word: WordOf | None = None
+    model: GraphModel,
+    readings: Sequence[Reading],
+    units: Floats,
+    word: WordOf | None = None,
+    skip: int = 0,
 ) -> Path | None:
     """The best reading by both heads; None where there is nothing to choose from.
 
-    ``units`` are log-probabilities [emissions, units] of the whole utterance; ``word`` gives
-    the words of outputs, where the graph alone does not know them all.
+    ``units`` are log-probabilities [emissions, units] of the utterance after its first
+    ``skip`` words, which all readings share; ``word`` gives the words of outputs, where the
+    graph alone does not know them all.
     """
     weight = model.options.unit_weight
     if not readings:
         return None
-    scored = unit_log_probs(model, readings, units, word) if weight and len(readings) > 1 else []
+    if not weight or len(readings) == 1 or not len(units):
+        return readings[0].path
+    scored = unit_log_probs(model, readings, units, word, skip)
     if not scored:
         return readings[0].path
     best, _ = min(scored, key=lambda pair: pair[0].cost - weight * pair[1])
@@ -42,7 +49,11 @@ def choose(
 
 
 def unit_log_probs(
-    model: GraphModel, readings: Sequence[Reading], units: Floats, word: WordOf | None = None
+    model: GraphModel,
+    readings: Sequence[Reading],
+    units: Floats,
+    word: WordOf | None = None,
+    skip: int = 0,
 ) -> list[tuple[Reading, float]]:
     """The readings that can be spelt, with their log-probabilities by the sub-word head."""
     if model.speller is None:
@@ -51,7 +62,7 @@ def unit_log_probs(
     targets, spellable = [], []
     spelling: dict[int, Sequence[int]] = {}
     for reading in readings:
-        outputs = reading.path.words
+        outputs = reading.path.words[skip:]
         for output in outputs:
             if output not in spelling:
                 spelling[output] = model.speller.spell(word(output))

@@ -82,11 +82,13 @@ typedef struct {
     const Graph *graph;
     Live *live;
     int32_t lives;
-    Frame **frames;
-    int32_t count, room; /* frames, and places for them */
-    int32_t tidied;      /* frames that were tidied before */
+    Frame **frames;      /* of emission `base` first */
+    int32_t frames_room; /* places for them */
+    int32_t count, room; /* emissions, and places for them */
+    int32_t base;        /* emissions whose path is settled, and that have no frame any more */
+    int32_t tidied;      /* emissions that were tidied before */
     int64_t bytes;       /* of all frames */
-    uint16_t *path;      /* [room]: the best path's token at each emission */
+    uint16_t *path;      /* [room]: the best path's token at each emission from `base` on */
     uint8_t *labels;     /* [room]: and its labels */
     int32_t *outputs;    /* [room]: and its outputs */
     Reading *readings;
@@ -399,10 +401,15 @@ static void settle_live(Search *s, const Row *resting, const Row *sounding) {
     }
 }
 
+static Frame *frame_of(const Search *s, int32_t at) { return s->frames[at - s->base]; }
+
 static void make_room(Search *s) {
+    if (s->count - s->base == s->frames_room) {
+        s->frames_room = s->frames_room ? s->frames_room + s->frames_room / 2 : 64;
+        s->frames = sized(s->frames, (size_t)s->frames_room * sizeof(Frame *));
+    }
     if (s->count < s->room) return;
     s->room = s->room ? s->room + s->room / 2 : 64;
-    s->frames = sized(s->frames, (size_t)s->room * sizeof(Frame *));
     s->path = sized(s->path, (size_t)s->room * sizeof(uint16_t));
     s->labels = sized(s->labels, (size_t)s->room);
     s->outputs = sized(s->outputs, (size_t)s->room * sizeof(int32_t));
@@ -438,7 +445,7 @@ static void step(Search *s, const float *row) {
     }
     make_room(s);
     s->path[s->count] = NOWHERE;
-    s->frames[s->count++] = frame;
+    s->frames[s->count++ - s->base] = frame;
     s->bytes += (int64_t)frame_bytes(frame->tokens, frame->rivals);
 }
 
@@ -471,27 +478,27 @@ static Frame *shrunk(Frame *frame, const int32_t *numbers, int32_t tokens, const
 
 static void replace(Search *s, int32_t at, const int32_t *numbers, int32_t tokens,
                     const uint8_t *keeps, int32_t rivals) {
-    Frame *old = s->frames[at];
+    Frame *old = frame_of(s, at);
     s->bytes -= (int64_t)frame_bytes(old->tokens, old->rivals);
-    s->frames[at] = shrunk(old, numbers, tokens, keeps, rivals);
+    s->frames[at - s->base] = shrunk(old, numbers, tokens, keeps, rivals);
     s->bytes += (int64_t)frame_bytes(tokens, rivals);
 }
 
 /* Drop what no token can be traced back to, and rivals beyond the lattice beam. */
 static void tidy(Search *s) {
     int32_t most = 1, widest = 1;
-    for (int32_t at = 0; at < s->count; at++) {
-        if (s->frames[at]->tokens > most) most = s->frames[at]->tokens;
-        if (s->frames[at]->rivals > widest) widest = s->frames[at]->rivals;
+    for (int32_t at = s->base; at < s->count; at++) {
+        if (frame_of(s, at)->tokens > most) most = frame_of(s, at)->tokens;
+        if (frame_of(s, at)->rivals > widest) widest = frame_of(s, at)->rivals;
     }
     float *extra = sized(NULL, (size_t)most * sizeof(float));
     float *earlier = sized(NULL, (size_t)most * sizeof(float));
     int32_t *numbers = sized(NULL, (size_t)most * sizeof(int32_t));
     uint8_t *keeps = sized(NULL, (size_t)widest);
     float beam = s->graph->lattice_beam;
-    for (int32_t i = 0; i < s->frames[s->count - 1]->tokens; i++) extra[i] = 0.0f;
-    for (int32_t at = s->count - 1; at > 0; at--) {
-        Frame *frame = s->frames[at], *before = s->frames[at - 1];
+    for (int32_t i = 0; i < frame_of(s, s->count - 1)->tokens; i++) extra[i] = 0.0f;
+    for (int32_t at = s->count - 1; at > s->base; at--) {
+        Frame *frame = frame_of(s, at), *before = frame_of(s, at - 1);
         int32_t left = 0, kept = 0;
         for (int32_t i = 0; i < before->tokens; i++) earlier[i] = INFINITY;
         const uint16_t *origins = origins_of(frame), *winners = winners_of(frame);
@@ -512,7 +519,7 @@ static void tidy(Search *s) {
         if (left < frame->rivals) {
             for (int32_t i = 0; i < frame->tokens; i++) numbers[i] = i;
             replace(s, at, numbers, frame->tokens, keeps, left);
-            frame = s->frames[at];
+            frame = frame_of(s, at);
         }
         int32_t next = 0;
         for (int32_t i = 0; i < before->tokens; i++)
@@ -550,8 +557,8 @@ static int32_t best_of(const Search *s) {
 
 static void follow(const Search *s, uint16_t *path, uint8_t *labels, int32_t *outputs, int32_t at,
                    uint16_t token, int is_known) {
-    for (; at >= 0 && !(is_known && path[at] == token); at--) {
-        const Frame *frame = s->frames[at];
+    for (; at >= s->base && !(is_known && path[at] == token); at--) {
+        const Frame *frame = frame_of(s, at);
         path[at] = token;
         labels[at] = labels_of(frame)[token];
         outputs[at] = outputs_of(frame)[token];
@@ -593,8 +600,8 @@ static void forget_readings(Search *s) {
 }
 
 void streamasr_reset(Search *s) {
-    for (int32_t i = 0; i < s->count; i++) free(s->frames[i]);
-    s->count = s->tidied = 0;
+    for (int32_t i = 0; i < s->count - s->base; i++) free(s->frames[i]);
+    s->count = s->base = s->tidied = 0;
     s->bytes = 0;
     forget_readings(s);
     Row *row = &scratch.ended, *resting = &scratch.resting;
@@ -607,7 +614,7 @@ void streamasr_reset(Search *s) {
 }
 
 void streamasr_free(Search *s) {
-    for (int32_t i = 0; i < s->count; i++) free(s->frames[i]);
+    for (int32_t i = 0; i < s->count - s->base; i++) free(s->frames[i]);
     forget_readings(s);
     free(s->frames), free(s->live), free(s->path), free(s->labels), free(s->outputs);
     free(s);
@@ -641,10 +648,11 @@ int32_t streamasr_tokens(const Search *s) { return s->lives; }
 
 int64_t streamasr_bytes(const Search *s) {
     return s->bytes + (int64_t)sizeof *s + (int64_t)s->lives * (int64_t)sizeof(Live) +
-           (int64_t)s->room * 15 + (int64_t)s->count * 16;
+           (int64_t)s->room * 7 + (int64_t)s->frames_room * 8 +
+           (int64_t)(s->count - s->base) * 16;
 }
 
-/* Emissions up to which all readings within `doubt` of the best have one path. */
+/* Emissions, from `base` on, up to which all readings within `doubt` of the best have one path. */
 int32_t streamasr_agreed(const Search *s, float doubt, int32_t most) {
     float limit = s->live[best_of(s)].cost + doubt;
     int32_t *paths = sized(NULL, (size_t)s->lives * sizeof(int32_t)), count = 0;
@@ -655,14 +663,14 @@ int32_t streamasr_agreed(const Search *s, float doubt, int32_t most) {
         if (at == count) paths[count++] = i;
         else if (s->live[i].cost < s->live[paths[at]].cost) paths[at] = i;
     }
-    int32_t agreed = 0;
-    for (int32_t back = 0; back <= most && back <= s->count; back++) {
+    int32_t agreed = s->base;
+    for (int32_t back = 0; back <= most && back <= s->count - s->base; back++) {
         if (count == 1) {
             agreed = s->count - back;
             break;
         }
-        if (back == s->count) break;
-        const uint16_t *origins = origins_of(s->frames[s->count - 1 - back]);
+        if (back == s->count - s->base) break;
+        const uint16_t *origins = origins_of(frame_of(s, s->count - 1 - back));
         int32_t left = 0;
         for (int32_t i = 0; i < count; i++) {
             int32_t origin = origins[paths[i]], at = 0;
@@ -691,6 +699,26 @@ int32_t streamasr_words(const Search *s, int32_t settled, int32_t *outputs) {
     for (int32_t at = 0; at < s->count && said < stable; at++)
         if (s->outputs[at]) outputs[said++] = s->outputs[at];
     return said;
+}
+
+/* The most emissions, `latest` at most, after which all paths are in one token; 0 for none. */
+int32_t streamasr_narrow(const Search *s, int32_t latest) {
+    int32_t at = latest < s->count ? latest : s->count;
+    while (at > s->base && frame_of(s, at - 1)->tokens > 1) at--;
+    return at > s->base ? at : 0;
+}
+
+/* Take this way to be that of all paths up to `settled`, as `narrow` gave it. */
+void streamasr_settle(Search *s, int32_t settled, const uint8_t *labels, const int32_t *outputs) {
+    int32_t dropped = settled - s->base, left = s->count - settled;
+    for (int32_t i = 0; i < dropped; i++) {
+        s->bytes -= (int64_t)frame_bytes(s->frames[i]->tokens, s->frames[i]->rivals);
+        free(s->frames[i]);
+    }
+    memmove(s->frames, s->frames + dropped, (size_t)left * sizeof(Frame *));
+    memcpy(s->labels, labels, (size_t)settled);
+    memcpy(s->outputs, outputs, (size_t)settled * sizeof(int32_t));
+    s->base = settled;
 }
 
 void streamasr_path(const Search *s, uint8_t *labels, int32_t *outputs) {
@@ -766,10 +794,12 @@ static Reading grown(const Search *s, const Deviation *way) {
     Reading made = {way->cost, 0, sized(NULL, n * sizeof(int32_t)),
                     sized(NULL, n * sizeof(uint16_t)), sized(NULL, n)};
     if (way->parent < 0) {
+        memcpy(made.outputs, s->outputs, (size_t)s->base * sizeof(int32_t));
+        memcpy(made.labels, s->labels, (size_t)s->base);
         follow(s, made.tokens, made.labels, made.outputs, s->count - 1, (uint16_t)way->row, 0);
     } else {
         const Reading *parent = &s->readings[way->parent];
-        const Frame *frame = s->frames[way->at];
+        const Frame *frame = frame_of(s, way->at);
         memcpy(made.outputs, parent->outputs, n * sizeof(int32_t));
         memcpy(made.tokens, parent->tokens, n * sizeof(uint16_t));
         memcpy(made.labels, parent->labels, n);
@@ -810,8 +840,8 @@ int32_t streamasr_readings(Search *s, double within, int32_t most, int32_t tries
             continue;
         }
         s->readings[s->found++] = made;
-        for (int32_t at = 0; at < way.at; at++) {
-            const Frame *frame = s->frames[at];
+        for (int32_t at = s->base; at < way.at; at++) {
+            const Frame *frame = frame_of(s, at);
             const uint16_t *winners = winners_of(frame);
             int32_t low = 0, high = frame->rivals; /* winners ascend */
             while (low < high) {

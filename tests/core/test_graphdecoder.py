@@ -2,14 +2,18 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import numpy as np
 import pytest
 
+from streamasr.core import graphdecoder
 from streamasr.core.graph import GraphModel
 from streamasr.core.graphdecoder import EARLY, GraphDecoder
 from streamasr.core.model import Emissions
 from tests.graphs import SPOKEN, emissions, muddle, phones, toy_model, units
 
 ROWS = len(SPOKEN.split())
+SPEECH = "T ER ER N AA N DH AH L L AY AY T"
+"""The same without a pause."""
 WIDE = {"beam": 30.0, "lattice_beam": 25.0}
 
 
@@ -95,11 +99,41 @@ def test_the_word_cost_weighs_against_short_words() -> None:
     assert len(few.words()) < len(many.words())
 
 
-def test_memory_of_a_long_utterance_stays_small() -> None:
+@pytest.mark.parametrize("spoken", [SPOKEN, SPEECH])
+def test_memory_of_an_utterance_that_goes_on_does_not_grow(spoken: str) -> None:
+    """With pauses, where it is settled at once, and without."""
     decoder = GraphDecoder(toy_model())
-    for seed in range(40):
-        decoder.push(Emissions(units("", ROWS), muddle(SPOKEN, seed)))
-    assert decoder.memory_bytes < 40 * ROWS * 300
+    held = []
+    for seed in range(120):
+        rows = muddle(spoken, seed % 10, noise=0.3)
+        for at in range(0, len(rows), 2):
+            decoder.push(Emissions(units("", 2), rows[at : at + 2]))
+        held.append(decoder.memory_bytes)
+    growth = max(held[-20:]) - max(held[20:40])
+    assert growth < 80 * len(spoken.split()) * 15  # what stays is the path, and room for it
+
+
+@pytest.mark.parametrize("spoken", [SPOKEN, SPEECH])
+def test_settled_words_keep_their_places_and_evidence(
+    spoken: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = np.concatenate([phones(spoken) for _ in range(40)])
+    model = toy_model(unit_weight=0.0)
+    settled = decode(model, Emissions(units("", len(rows)), rows), 2)
+    monkeypatch.setattr(graphdecoder, "LONG", 10**6)
+    monkeypatch.setattr(graphdecoder, "LONGER", 10**6)
+    whole = decode(model, Emissions(units("", len(rows)), rows), 2)
+    assert settled.text == whole.text
+    assert len(settled.text.split()) == 160
+    assert settled.words() == whole.words()
+    assert settled.memory_bytes < whole.memory_bytes
+
+
+def test_settling_does_not_depend_on_how_emissions_came() -> None:
+    rows = np.concatenate([muddle(SPEECH, seed, noise=0.3) for seed in range(40)])
+    heard = Emissions(units("", len(rows)), rows)
+    one, two = decode(toy_model(), heard, 2), decode(toy_model(), heard, 16)
+    assert one.words() == two.words()
 
 
 def test_the_last_choice_is_made_in_the_silence_before_the_end(

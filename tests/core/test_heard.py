@@ -47,3 +47,21 @@ def test_a_peaky_head_takes_little() -> None:
     for _ in range(100):
         heard.push(Emissions(units, np.zeros((2, 40), np.float32)))
     assert heard.memory_bytes < 200 * 100 + FRESH * (units.nbytes + 320)
+
+
+@pytest.mark.parametrize("stretch", [1, 2])
+def test_what_is_forgotten_is_gone_and_the_rest_is_as_it_was(stretch: int) -> None:
+    rng = np.random.default_rng(0)
+    units = rng.uniform(-30, 0, (30, 100)).astype(np.float32)
+    phones = rng.uniform(-9, 0, (30 * stretch, 40)).astype(np.float32)
+    heard, whole = Heard(), Heard()
+    for at in range(30):
+        step = Emissions(units[at : at + 1], phones[at * stretch : (at + 1) * stretch])
+        heard.push(step)
+        whole.push(step)
+        if at in (10, 20):
+            heard.forget((at - 3) * stretch)
+    assert (heard.first, heard.emissions) == (17 * stretch, 30 * stretch)
+    np.testing.assert_array_equal(heard.phones(), whole.phones()[17 * stretch :])
+    np.testing.assert_array_equal(heard.units(28 * stretch), whole.units(28 * stretch)[17:])
+    assert heard.memory_bytes < whole.memory_bytes

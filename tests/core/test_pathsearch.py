@@ -115,3 +115,55 @@ def test_word_spans_end_at_the_next_word_or_a_pause() -> None:
     assert word_spans([]) == []
     assert silence_run(labels) == 0
     assert silence_run(labels[:2]) == silence_run(labels[:-1]) == 2
+
+
+def said(search: Search) -> list[tuple[list[int], list[int], float]]:
+    return [(each.path.labels, each.path.outputs, each.cost) for each in search.readings()]
+
+
+@pytest.mark.parametrize("kind", [PlainSearch, path_search])
+@pytest.mark.parametrize("seed", range(4))
+def test_settling_forgets_the_other_ways_there_and_changes_nothing_after(
+    kind: type[PlainSearch], seed: int
+) -> None:
+    model = without_ties(toy_model(beam=30.0, lattice_beam=6.0, candidates=1000), seed)
+    free, bound = kind(model), kind(model)
+    settled = 0
+    for part in range(6):
+        for row in muddle(SPOKEN, 10 * seed + part, noise=0.5):
+            free.push(row[None])
+            bound.push(row[None])
+        if meeting := bound.narrow(bound.emissions - 3):
+            assert settled < meeting <= bound.emissions - 3
+            settled = meeting
+            bound.settle(bound.path(), settled)
+            assert bound.narrow(settled) == 0
+        assert bound.path().labels == free.path().labels
+        assert bound.words(bound.emissions) == free.words(free.emissions)
+        assert bound.agreed(1.0, 15) == max(free.agreed(1.0, 15), settled)
+        begin = bound.path()
+        every, left = said(free), said(bound)
+        if len(every) < 1000:  # all that there are
+            assert left == [
+                (labels, outputs, pytest.approx(cost))
+                for labels, outputs, cost in every
+                if labels[:settled] == begin.labels[:settled]
+                and outputs[:settled] == begin.outputs[:settled]
+            ]
+    assert settled > 100
+    assert bound.memory_bytes < free.memory_bytes
+
+
+@pytest.mark.parametrize("kind", [PlainSearch, path_search])
+def test_what_is_settled_is_what_was_chosen(kind: type[PlainSearch]) -> None:
+    search = kind(without_ties(toy_model(beam=30.0, lattice_beam=12.0), 1))
+    for seed in range(2):
+        for row in muddle(SPOKEN, seed, noise=0.5):
+            search.push(row[None])
+    settled = search.narrow(search.emissions - 3)
+    best = search.path().labels[:settled]
+    other = next(r.path for r in search.readings() if r.path.labels[:settled] != best)
+    search.settle(other, settled)
+    assert search.path().labels[:settled] == other.labels[:settled]
+    assert search.path().outputs[:settled] == other.outputs[:settled]
+    assert all(r.path.labels[:settled] == other.labels[:settled] for r in search.readings())
