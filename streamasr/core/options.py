@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
+from streamasr.core.commands.decoder import CommandDecoder
 from streamasr.core.decoder import Decoder, GreedyDecoder
 from streamasr.core.graph import GraphModel
 from streamasr.core.graphdecoder import GraphDecoder
@@ -48,6 +49,8 @@ class StreamOptions:
     grammar: GraphModel | None = None
     """Only what this closed grammar allows is heard, whatever ``decoder`` says; see
     `edge.lm.grammar.grammar_model`."""
+    commands: GraphModel | None = None
+    """Such a grammar of whole sentences: words bear the confidence of their sentence."""
 
     def __post_init__(self) -> None:
         limits: dict[str, tuple[float, float]] = {
@@ -71,6 +74,8 @@ class StreamOptions:
 
     def decoder_maker(self, facts: ModelFacts) -> Callable[[], Decoder]:
         """What makes the decoder of each utterance; ConfigError as for `decoder_used`."""
+        if self.commands is not None:
+            return partial(CommandDecoder, self.commands)
         if self.grammar is not None:
             return partial(GraphDecoder, self.grammar)
         if decoder_used(facts, self.decoder) == "graph" and facts.graph is not None:

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from streamasr.core.phones import PHONE_IDS, PHONES
 from streamasr.edge.lm.lexicon import Phones
+from streamasr.edge.lm.spelling import LETTERS
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Graphone = tuple[str, Phones]
 
-LETTERS = "'abcdefghijklmnopqrstuvwxyz"
 _LETTER_IDS = {letter: i for i, letter in enumerate(LETTERS)}
 _N = len(PHONES)
 _OUTCOMES = 1 + _N + _N * _N

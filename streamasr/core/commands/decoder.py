@@ -1,0 +1,125 @@
+"""One utterance through a closed grammar, and how sure it is that a sentence of it was said.
+
+    decoder = CommandDecoder(model)
+    ...
+    decoder.finish()
+    decoder.text, decoder.verdict
+
+A closed grammar always finds its likeliest sentence, in a cough too. What tells a command
+from anything else is how far the sentence stays behind the model's own free opinion: the best
+phone of each emission, and the best sub-word unit. `Verdict` makes a probability of that,
+and every word bears it as its confidence.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamasr.core.decoder import DecodedWord
+from streamasr.core.graph import Floats, GraphModel
+from streamasr.core.graphdecoder import GraphDecoder
+from streamasr.core.pathsearch import word_spans
+from streamasr.core.phones import PHONES, SILENCE, STAY
+from streamasr.core.readings import Path
+from streamasr.core.rescore import ctc_log_probs
+
+LOWEST = -12.0
+"""Log-probabilities are not taken for less."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """How far a sentence stays behind what the model would say freely; 0 is not at all."""
+
+    phones: float = LOWEST
+    """Mean log ratio of the sentence's phone to the best one, where either is no silence."""
+    worst: float = LOWEST
+    """The same over the worst word."""
+    units: float = LOWEST
+    """Log probability of the spelling against the best units, for each unit."""
+    length: int = 0
+    """Emissions that are no silence."""
+    missing: float = 1.0
+    """Share of them that the sentence takes for silence."""
+
+    def row(self) -> NDArray[np.float64]:
+        """The numbers that a verdict weighs."""
+        return np.array(
+            [self.phones, self.worst, self.units, math.log(max(1, self.length)), self.missing]
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A logistic model of a sentence's having been said; fitted by bench/commands.py."""
+
+    bias: float = 4.0
+    weights: tuple[float, ...] = (2.0, 0.5, 0.5, 0.0, -4.0)
+
+    def confidence(self, evidence: Evidence) -> float:
+        """0..1"""
+        score = self.bias + float(evidence.row() @ np.array(self.weights))
+        return 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, score))))
+
+
+class CommandDecoder(GraphDecoder):
+    """Decodes one utterance by a closed grammar; see `core.decoder.Decoder`."""
+
+    def __init__(self, model: GraphModel, verdict: Verdict | None = None) -> None:
+        super().__init__(model)
+        self._verdict = verdict or Verdict()
+
+    def _settle(self, chosen: Path | None, latest: int) -> None:
+        """Nothing is settled early: a sentence is judged as a whole, and is short."""
+
+    def words(self) -> tuple[DecodedWord, ...]:
+        words = super().words()
+        if self._chosen is None or not words:
+            return words
+        return tuple(replace(word, confidence=self.confidence) for word in words)
+
+    @cached_property
+    def confidence(self) -> float:
+        """Of the sentence; once it is finished."""
+        return self._verdict.confidence(self.weighed)
+
+    @cached_property
+    def weighed(self) -> Evidence:
+        """What speaks for the sentence and against it; once it is finished."""
+        if self._chosen is None:
+            return Evidence()
+        labels = np.array(self._chosen.labels)
+        log_probs = self._heard.phones()[: len(labels)].astype(np.float32)
+        path = (labels - STAY) % len(PHONES)
+        best = log_probs.argmax(axis=1)
+        rows = np.arange(len(path))
+        behind = np.maximum(log_probs[rows, path] - log_probs[rows, best], LOWEST)
+        sounds = (path != SILENCE) | (best != SILENCE)
+        if not sounds.any() or not self.text:
+            return Evidence()
+        spans = word_spans(self._chosen.labels)
+        return Evidence(
+            phones=float(behind[sounds].mean()),
+            worst=min(float(behind[slice(*span)].mean()) for span in spans),
+            units=self._spelt(len(path)),
+            length=int(sounds.sum()),
+            missing=float((sounds & (path == SILENCE)).sum() / sounds.sum()),
+        )
+
+    def _spelt(self, emissions: int) -> float:
+        """Log probability of the text's units against the best ones, for each unit."""
+        speller = self._model.speller
+        if speller is None:
+            return 0.0
+        target = [unit for word in self.text.split() for unit in speller.spell(word)]
+        units: Floats = self._heard.units(emissions)
+        if not target or not len(units):
+            return LOWEST
+        said = float(ctc_log_probs(units, [target])[0])
+        freely = float(units.max(axis=1).sum())
+        return max(LOWEST, (said - freely) / len(target))

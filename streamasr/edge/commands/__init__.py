@@ -1,0 +1,1 @@
+"""Voice commands at the edge: the file of sentences, and what is done with what was understood."""

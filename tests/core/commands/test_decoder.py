@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import pytest
+
+from streamasr.core.commands.decoder import LOWEST, CommandDecoder, Evidence, Verdict
+from streamasr.core.model import Emissions
+from tests.graphs import SPOKEN, emissions, muddle, phones, toy_model, units
+
+NONSENSE = "SIL SIL B IY S K W OW OW Z UW M IY B IY S K SIL SIL SIL SIL SIL SIL SIL"
+
+
+def decode(heard: Emissions) -> CommandDecoder:
+    decoder = CommandDecoder(toy_model())
+    decoder.push(heard)
+    decoder.finish()
+    return decoder
+
+
+def test_a_sentence_that_was_said_is_surer_than_one_that_was_not() -> None:
+    said = decode(emissions(SPOKEN, "turn on the light"))
+    other = decode(emissions(NONSENSE, "kzw"))
+    assert said.text == "turn on the light"
+    assert said.confidence > 0.5 > other.confidence
+    assert {word.confidence for word in said.words()} == {said.confidence}
+
+
+def test_the_evidence_of_what_the_model_says_itself() -> None:
+    found = decode(emissions(SPOKEN, "turn on the light")).weighed
+    assert found.phones == pytest.approx(0, abs=1e-3)
+    assert found.worst == pytest.approx(0, abs=1e-3)
+    assert found.units == pytest.approx(0, abs=0.01)
+    assert found.length == 13
+    assert found.missing == 0
+
+
+def test_the_evidence_of_what_was_muddled() -> None:
+    heard = muddle(noise=2.0)
+    found = decode(Emissions(units("turn on the light", len(heard)), heard)).weighed
+    assert LOWEST < found.worst <= found.phones < 0
+
+
+def test_nothing_said_is_nothing_sure() -> None:
+    silent = decode(Emissions(units("", 30), phones("SIL " * 30, 0.99)))
+    assert silent.text == "" or silent.confidence < 0.5
+    empty = CommandDecoder(toy_model())
+    empty.finish()
+    assert empty.weighed == Evidence()
+    assert Verdict().confidence(Evidence()) < 0.01
