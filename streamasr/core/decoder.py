@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from streamasr.core.ctc import GreedyCtc, Token
 from streamasr.core.model import Emissions
@@ -25,6 +25,14 @@ class DecodedWord:
     end: float
     confidence: float
     """0..1"""
+
+
+class Alternative(NamedTuple):
+    """Words that might have been said instead."""
+
+    likelihood: float
+    """Against what was chosen, 0..1."""
+    words: tuple[DecodedWord, ...]
 
 
 class Decoder(Protocol):
@@ -50,6 +58,10 @@ class Decoder(Protocol):
 
     def words(self) -> tuple[DecodedWord, ...]:
         """The words of the text, in order."""
+        ...
+
+    def alternatives(self, most: int) -> tuple[Alternative, ...]:
+        """After `finish`: other texts, likeliest first; none where nothing else was thought of."""
         ...
 
 
@@ -98,6 +110,10 @@ class GreedyDecoder:
         self._words += words[:-1]
         self._settled += groups[-1][0]
         return (*self._words, words[-1])
+
+    def alternatives(self, most: int) -> tuple[Alternative, ...]:
+        """None: nothing else is ever looked at."""
+        return ()
 
     def _word(self, tokens: Sequence[Token]) -> DecodedWord:
         return DecodedWord(

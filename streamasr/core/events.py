@@ -54,6 +54,16 @@ class Partial:
 
 
 @dataclass(frozen=True, slots=True)
+class Alternative:
+    """What may have been said instead."""
+
+    text: str
+    confidence: float
+    """Of the final, less as this is less likely."""
+    words: tuple[Word, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Final:
     """The text of an utterance, for good; never empty."""
 
@@ -66,6 +76,8 @@ class Final:
     confidence: float
     """Mean of the words' confidences, 0..1."""
     reason: EndReason
+    alternatives: tuple[Alternative, ...] = ()
+    """Likeliest first, where they were asked for."""
 
 
 @dataclass(frozen=True, slots=True)

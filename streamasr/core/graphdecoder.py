@@ -18,12 +18,13 @@ what was heard of it are forgotten. So memory is bounded by the last `LONGER` em
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streamasr.core.decoder import DecodedWord
+from streamasr.core.decoder import Alternative, DecodedWord
 from streamasr.core.graph import GraphModel
 from streamasr.core.heard import Heard
 from streamasr.core.hotwords import HotWords
@@ -31,7 +32,7 @@ from streamasr.core.model import Emissions
 from streamasr.core.pathsearch import Span, path_search, word_spans
 from streamasr.core.phones import ENTER, PHONES, STAY
 from streamasr.core.readings import Path, Reading
-from streamasr.core.rescore import choose
+from streamasr.core.rescore import rank
 
 EARLY = 5
 """Emissions of silence after which an utterance may be about to end."""
@@ -48,6 +49,9 @@ ANCHOR = 25
 the words in them."""
 
 
+Evidence = tuple[int, Span, float, float]
+
+
 class GraphDecoder:
     """Decodes one utterance; see `core.decoder.Decoder`."""
 
@@ -62,6 +66,7 @@ class GraphDecoder:
         self._next_try = LONGER  # emissions at which to settle without a pause
         self._judged: dict[tuple[int, bytes], tuple[float, float]] = {}  # see `evidence`
         self._early: Path | None = None  # chosen in the silence that goes on
+        self._ranked: Sequence[tuple[float, Path]] = ()  # what the last choice was made from
         self._chosen: Path | None = None  # set by finish
         self.text = ""
         self.quiet = 0
@@ -121,7 +126,8 @@ class GraphDecoder:
     def _choose(self) -> Path | None:
         """The best reading of what was searched."""
         units = self._heard.units(self._search.emissions)
-        return choose(self._model, self.readings(), units, self._word, self._sure)
+        self._ranked = rank(self._model, self.readings(), units, self._word, self._sure)
+        return self._ranked[0][1] if self._ranked else None
 
     def readings(self) -> list[Reading]:
         """The best readings that may end here, cheapest first."""
@@ -134,6 +140,20 @@ class GraphDecoder:
 
     def words(self) -> tuple[DecodedWord, ...]:
         """The words of the text, with times corrected for the delay of the phone head."""
+        return self._told(self.evidence())
+
+    def alternatives(self, most: int) -> tuple[Alternative, ...]:
+        """Readings that lost, best first, each with how much less likely it is: 0..1."""
+        if self._chosen is None:
+            return ()
+        cheapest = self._ranked[0][0] if self._ranked else 0.0
+        return tuple(
+            Alternative(math.exp(cheapest - cost), self._told(self._evidence(path.words, path)))
+            for cost, path in self._ranked[1 : most + 1]
+            if path.words
+        )
+
+    def _told(self, evidence: Iterable[Evidence]) -> tuple[DecodedWord, ...]:
         calibration, delay = self._model.calibration, self._model.delay
         return tuple(
             DecodedWord(
@@ -142,17 +162,18 @@ class GraphDecoder:
                 max(0.0, end - delay),
                 calibration.confidence(posterior, worst, end - start),
             )
-            for output, (start, end), posterior, worst in self.evidence()
+            for output, (start, end), posterior, worst in evidence
         )
 
-    def evidence(self) -> Iterator[tuple[int, Span, float, float]]:
+    def evidence(self) -> Iterator[Evidence]:
         """For each word its output, its emissions, the mean log posterior of its phones
         over them, and that of its worst phone."""
-        if not self._shown:
-            return
-        path = self._chosen or self._search.path()
-        spans = word_spans(path.labels)[: len(self._shown)]
-        for output, (span, judged) in zip(self._shown, self._judge(path, spans), strict=False):
+        if self._shown:
+            yield from self._evidence(self._shown, self._chosen or self._search.path())
+
+    def _evidence(self, said: Sequence[int], path: Path) -> Iterator[Evidence]:
+        spans = word_spans(path.labels)[: len(said)]
+        for output, (span, judged) in zip(said, self._judge(path, spans), strict=False):
             yield output, span, *judged
 
     def _judge(

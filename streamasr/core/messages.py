@@ -70,6 +70,7 @@ class Start:
     decoder: str = "auto"
     hotwords: tuple[HotWord, ...] | None = None
     grammar: tuple[str, ...] = ()
+    alternatives: int = 0
 
 
 @dataclass(frozen=True, slots=True)

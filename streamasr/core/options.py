@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
-from streamasr.core.commands.decoder import CommandDecoder
 from streamasr.core.decoder import Decoder, GreedyDecoder
 from streamasr.core.graph import GraphModel
 from streamasr.core.graphdecoder import GraphDecoder
@@ -20,6 +19,7 @@ from streamasr.core.vad import Gate, OpenGate, VadGate, WebRtcVad
 from streamasr.errors import ConfigError
 
 DecoderName = Literal["auto", "greedy", "graph"]
+MOST_ALTERNATIVES = 20
 DECODERS: tuple[DecoderName, ...] = ("auto", "greedy", "graph")
 
 
@@ -49,8 +49,10 @@ class StreamOptions:
     grammar: GraphModel | None = None
     """Only what this closed grammar allows is heard, whatever ``decoder`` says; see
     `edge.lm.grammar.grammar_model`."""
-    commands: GraphModel | None = None
-    """Such a grammar of whole sentences: words bear the confidence of their sentence."""
+    new_decoder: Callable[[], Decoder] | None = None
+    """Makes the decoder of each utterance, in place of all that is said above."""
+    alternatives: int = 0
+    """Other texts to tell with a final, at most; the greedy decoder has none."""
 
     def __post_init__(self) -> None:
         limits: dict[str, tuple[float, float]] = {
@@ -59,6 +61,7 @@ class StreamOptions:
             "trailing_blank_ms": (200, 60_000),
             "vad_mode": (0, 3),
             "preroll_ms": (0, 2_000),
+            "alternatives": (0, MOST_ALTERNATIVES),
         }
         for name, (low, high) in limits.items():
             if not low <= getattr(self, name) <= high:
@@ -74,8 +77,8 @@ class StreamOptions:
 
     def decoder_maker(self, facts: ModelFacts) -> Callable[[], Decoder]:
         """What makes the decoder of each utterance; ConfigError as for `decoder_used`."""
-        if self.commands is not None:
-            return partial(CommandDecoder, self.commands)
+        if self.new_decoder is not None:
+            return self.new_decoder
         if self.grammar is not None:
             return partial(GraphDecoder, self.grammar)
         if decoder_used(facts, self.decoder) == "graph" and facts.graph is not None:

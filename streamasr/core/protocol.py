@@ -23,7 +23,7 @@ from enum import Enum, auto
 from typing import Any, NoReturn
 
 from streamasr.core.audio import ENCODINGS, HIGHEST_RATE, LOWEST_RATE, MOST_CHANNELS
-from streamasr.core.events import Partial, Word
+from streamasr.core.events import Alternative, Partial, Word
 from streamasr.core.hotwords import DEFAULT_BOOST, MOST, HotWord
 from streamasr.core.messages import (
     CLIENT_TYPES,
@@ -40,13 +40,16 @@ from streamasr.core.messages import (
     Stop,
     WireError,
 )
-from streamasr.core.options import DECODERS
+from streamasr.core.options import DECODERS, MOST_ALTERNATIVES
+from streamasr.core.wordnet import MOST_WORDS
 from streamasr.errors import ConfigError
 
 MAX_ID_LENGTH = 200
-FIELDS = {cls: tuple(f.name for f in fields(cls)) for cls in (*NAMES, Limits, Word, HotWord)}
+FIELDS = {
+    cls: tuple(f.name for f in fields(cls)) for cls in (*NAMES, Limits, Word, Alternative, HotWord)
+}
 FIELDS[Partial] = ("utterance", "text", "start", "end")  # words come with the final
-NESTED: dict[str, type[Any]] = {"limits": Limits, "words": Word}
+NESTED: dict[str, type[Any]] = {"limits": Limits, "words": Word, "alternatives": Alternative}
 
 
 def encode(message: ClientMessage | ServerMessage) -> str:
@@ -91,7 +94,7 @@ def _build(cls: type[Any], body: Mapping[str, Any]) -> Any:
         value = body[name]
         nested = NESTED.get(name)
         if isinstance(value, list):
-            value = tuple(_build(Word, item) if nested is Word else item for item in value)
+            value = tuple(_build(nested, item) if nested is not None else item for item in value)
         elif isinstance(value, dict) and nested is not None:
             value = _build(nested, value)
         values[name] = value
@@ -203,7 +206,9 @@ def _one_of(*choices: str) -> Check:
 def _phrases(name: str, value: object) -> tuple[str, ...]:
     if type(value) is not list or not all(type(item) is str for item in value):
         _refuse(name, value, "a list of strings")
-    return tuple(value)
+    if sum(len(item.split()) for item in value) > MOST_WORDS:
+        _refuse(name, f"{len(value)} phrases", f"{MOST_WORDS} words at most")
+    return tuple(item for item in value if item.strip())
 
 
 def _hotwords(name: str, value: object) -> tuple[HotWord, ...]:
@@ -257,6 +262,7 @@ CHECKS: dict[type[Any], dict[str, Check]] = {
         "decoder": _one_of(*DECODERS),
         "hotwords": _hotwords,
         "grammar": _phrases,
+        "alternatives": _whole(0, MOST_ALTERNATIVES),
     },
     Flush: {"id": _label},
     Stop: {},

@@ -30,22 +30,31 @@ def choose(
     word: WordOf | None = None,
     skip: int = 0,
 ) -> Path | None:
-    """The best reading by both heads; None where there is nothing to choose from.
+    """The best reading by both heads; None where there is nothing to choose from; see `rank`."""
+    ranked = rank(model, readings, units, word, skip)
+    return ranked[0][1] if ranked else None
+
+
+def rank(
+    model: GraphModel,
+    readings: Sequence[Reading],
+    units: Floats,
+    word: WordOf | None = None,
+    skip: int = 0,
+) -> list[tuple[float, Path]]:
+    """The readings with their costs by both heads, cheapest first; none that cannot be spelt.
 
     ``units`` are log-probabilities [emissions, units] of the utterance after its first
     ``skip`` words, which all readings share; ``word`` gives the words of outputs, where the
     graph alone does not know them all.
     """
     weight = model.options.unit_weight
-    if not readings:
-        return None
-    if not weight or len(readings) == 1 or not len(units):
-        return readings[0].path
+    plain = [(each.cost, each.path) for each in readings]
+    if not weight or len(readings) <= 1 or not len(units):
+        return plain
     scored = unit_log_probs(model, readings, units, word, skip)
-    if not scored:
-        return readings[0].path
-    best, _ = min(scored, key=lambda pair: pair[0].cost - weight * pair[1])
-    return best.path
+    both = [(each.cost - weight * log_prob, each.path) for each, log_prob in scored]
+    return sorted(both, key=lambda pair: pair[0]) or plain
 
 
 def unit_log_probs(

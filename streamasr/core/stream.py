@@ -315,7 +315,12 @@ class Stream:
             self._tail -= 1
             self._make_work(utterance)
         else:
-            self._events += utterance.conclude(end.reason, end.at, with_words=self._options.words)
+            self._events += utterance.conclude(
+                end.reason,
+                end.at,
+                with_words=self._options.words,
+                alternatives=self._options.alternatives,
+            )
             self._close()
 
     def _close(self) -> None:

@@ -7,7 +7,15 @@ utterance is as sure as its words on average.
 from __future__ import annotations
 
 from streamasr.core.decoder import DecodedWord, Decoder
-from streamasr.core.events import EndReason, Event, Final, Partial, SpeechEnded, Word
+from streamasr.core.events import (
+    Alternative,
+    EndReason,
+    Event,
+    Final,
+    Partial,
+    SpeechEnded,
+    Word,
+)
 from streamasr.core.model import Emissions
 from streamasr.core.presence import Presence
 
@@ -77,7 +85,9 @@ class Utterance:
             words=words if with_words else (),
         )
 
-    def conclude(self, reason: EndReason, at: int, *, with_words: bool) -> list[Event]:
+    def conclude(
+        self, reason: EndReason, at: int, *, with_words: bool, alternatives: int = 0
+    ) -> list[Event]:
         """The last events: a Final if there is text and speech, and SpeechEnded, at ``at``."""
         self._decoder.finish()
         self._presence.finish()
@@ -86,14 +96,24 @@ class Utterance:
         words = self.words()
         if not words or not self._presence.is_sure:
             return [ended]
+        confidence = sum(word.confidence for word in words) / len(words)
+        others = self._decoder.alternatives(alternatives) if alternatives else ()
         final = Final(
             self.index,
             self.text,
             start=min(self.start, words[0].start),
             end=max(at, words[-1].end),
             words=words if with_words else (),
-            confidence=sum(word.confidence for word in words) / len(words),
+            confidence=confidence,
             reason=reason,
+            alternatives=tuple(
+                Alternative(
+                    " ".join(word.text for word in other.words),
+                    confidence * other.likelihood,
+                    tuple(map(self._word, other.words)) if with_words else (),
+                )
+                for other in others
+            ),
         )
         return [final, ended]
 

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from streamasr.errors import ConfigError
 
 UNKNOWN = "[unk]"
+MOST_WORDS = 1000
+"""In the phrases that a client may send."""
 FILLER_COST = 4.0
 """Of a filler's beginning, as a negative natural logarithm."""
 

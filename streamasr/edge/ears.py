@@ -10,16 +10,21 @@ from collections.abc import Callable
 from dataclasses import fields
 from functools import partial
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from streamasr.core.audio import AudioDoor, ChannelSplitter, PcmDecoder
 from streamasr.core.dialects import CONTAINER, OGG, OPUS, Listen
+from streamasr.core.graph import GraphModel
 from streamasr.core.hotwords import HotWord, heat
 from streamasr.core.messages import WAV, Start
 from streamasr.core.model import ModelFacts
 from streamasr.core.options import StreamOptions, decoder_name, decoder_used
 from streamasr.core.wavstream import WavDoor
+from streamasr.core.wordnet import FILLER_COST, UNKNOWN, phrase_net
+from streamasr.edge.capacity import kind_of
 from streamasr.edge.container import ContainerDoor
 from streamasr.edge.lane import Delivery, Door, Statistics
+from streamasr.edge.lm.grammar import grammar_model
 from streamasr.edge.opus import BYTES_PER_S, OggOpusDoor, OpusDoor
 from streamasr.edge.settings import Settings, StreamSettings
 from streamasr.edge.worker import EngineThread
@@ -35,6 +40,10 @@ DOORS: dict[str, Callable[[], Door]] = {
 }
 """Encodings that tell rate and channels themselves."""
 Take = Callable[[Delivery, int], None]
+MOST_GRAMMARS = 16
+"""That are kept."""
+_GRAMMARS: WeakKeyDictionary[GraphModel, dict[tuple[str, ...], tuple[GraphModel, list[str]]]]
+_GRAMMARS = WeakKeyDictionary()
 
 
 class Ears:
@@ -48,6 +57,7 @@ class Ears:
         assert facts is not None, "the door is shut until the engine is open"
         start = listen.start
         self.options, self.ignored = _options(listen, settings.stream, facts)
+        self.kind = kind_of(facts, self.options)
         count = start.channels if listen.apart else 1
         self._splitter = ChannelSplitter(start.encoding, count) if count > 1 else None
         channels = 1 if listen.apart else start.channels
@@ -126,7 +136,7 @@ def _options(
 ) -> tuple[StreamOptions, tuple[str, ...]]:
     """What the client chose, else what the operator set; and what cannot be honoured."""
     start = listen.start
-    ignored = ["grammar"] if start.grammar else []
+    ignored: list[str] = []
     decoder = decoder_name(start.decoder)
     if decoder == "graph" and facts.graph is None:
         ignored.append("decoder")
@@ -135,12 +145,20 @@ def _options(
     hotwords = start.hotwords
     if hotwords is None:
         hotwords = tuple(map(HotWord.parse, defaults.hotwords))
-    hot = None
-    if hotwords and decoder == "graph" and facts.graph is not None:
+    hot = grammar = None
+    if start.grammar and facts.graph is not None:
+        grammar, unknown = _grammar(facts.graph, start.grammar)
+        ignored += [f"grammar: {word}" for word in unknown]
+        decoder = "graph"
+    elif start.grammar:
+        ignored.append("grammar")
+    if hotwords and grammar is None and decoder == "graph" and facts.graph is not None:
         hot = heat(facts.graph, hotwords)
         ignored += [f"hotwords: {text}" for text in hot.unknown]
     elif start.hotwords:
         ignored.append("hotwords")
+    if start.alternatives and decoder == "greedy":
+        ignored.append("alternatives")
     chosen: dict[str, Any] = {}
     for name in ("endpoint_ms", "max_utterance_s", "vad"):
         value = getattr(start, name)
@@ -152,9 +170,29 @@ def _options(
         words=start.words,
         decoder=decoder,
         hotwords=hot,
+        grammar=grammar,
+        alternatives=start.alternatives,
         **chosen,
     )
     return options, tuple(ignored)
+
+
+def _grammar(model: GraphModel, phrases: tuple[str, ...]) -> tuple[GraphModel, list[str]]:
+    """Any of these phrases, in any order and number; and the words nobody can say.
+
+    A phrase of `UNKNOWN` lets anything else be said in their place. ConfigError where
+    nothing can be said. A thousand words take a tenth of a second, so the last few
+    grammars are kept for the sessions that come with them again.
+    """
+    kept = _GRAMMARS.setdefault(model, {})
+    if phrases not in kept:
+        filler = FILLER_COST if UNKNOWN in phrases else None
+        chosen = [phrase.lower().split() for phrase in phrases if phrase != UNKNOWN]
+        made = grammar_model(model, phrase_net(chosen, loop=True, filler=filler))
+        while len(kept) >= MOST_GRAMMARS:
+            del kept[next(iter(kept))]
+        kept[phrases] = made
+    return kept[phrases]
 
 
 def _door(start: Start, channels: int) -> Door:

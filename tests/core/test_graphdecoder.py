@@ -157,3 +157,17 @@ def test_the_last_choice_is_made_in_the_silence_before_the_end(
     more.finish()
     assert more.text.endswith("light")
     assert len(asked) == 3
+
+
+def test_what_lost_is_told_likeliest_first() -> None:
+    heard = emissions(SPOKEN, "turn off the lights", sure=0.3)
+    decoder = decode(toy_model(**WIDE, unit_weight=1.0), heard)
+    others = decoder.alternatives(3)
+    texts = [" ".join(word.text for word in other.words) for other in others]
+    assert len({decoder.text, *texts}) == 4
+    likelihoods = [other.likelihood for other in others]
+    assert 1.0 >= likelihoods[0] >= likelihoods[1] >= likelihoods[2] > 0.0
+    assert decoder.alternatives(1) == others[:1]
+    assert GraphDecoder(toy_model()).alternatives(3) == ()
+    clear = decode(toy_model(lattice_beam=0.01), emissions())
+    assert clear.alternatives(3) == ()

@@ -20,7 +20,7 @@ from streamasr.app.wer import count_errors
 from streamasr.core.audio import Resampler
 from tests.conftest import CLIP_TEXTS, DATA
 
-PORTS = r"tcp://127\.0\.0\.1:(\d+).*ready on ws://127\.0\.0\.1:(\d+)"
+PORTS = r"(?=.*ready on ws://127\.0\.0\.1:(\d+))(?=.*tcp://127\.0\.0\.1:(\d+))"
 CLIP = "1970-28415-0030.flac"
 
 
@@ -51,7 +51,7 @@ def served(session_cache: None, tmp_path_factory: pytest.TempPathFactory) -> Ite
     while not (found := re.search(PORTS, log.read_text(), re.DOTALL)):
         assert process.poll() is None, log.read_text()
         time.sleep(0.05)
-    yield Served(int(found[2]), int(found[1]))
+    yield Served(int(found[1]), int(found[2]))
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=30) == 0, log.read_text()
     complaints = [line for line in log.read_text().splitlines() if " ERROR " in line]

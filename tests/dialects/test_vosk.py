@@ -62,9 +62,51 @@ def test_alternatives_come_without_words_when_asked(served: Served, clip: Clip) 
     assert all(set(item) == {"text", "confidence"} for item in best)
 
 
+def test_alternatives_differ_and_the_best_is_the_result(served: Served, clip: Clip) -> None:
+    plain = converse(served, {"sample_rate": 16_000}, clip.pcm())
+    answers = converse(served, {"sample_rate": 16_000, "max_alternatives": 5}, clip.pcm())
+    ways = [answer["alternatives"] for answer in answers if answer.get("alternatives")]
+    assert [way[0]["text"] for way in ways] == [a["text"] for a in plain if "text" in a]
+    for way in ways:
+        texts = [item["text"] for item in way]
+        assert len(set(texts)) == len(texts) <= 5
+        sure = [item["confidence"] for item in way]
+        assert sure == sorted(sure, reverse=True)
+        for item in way:
+            assert [w["word"] for w in item.get("result", [])] == item["text"].split()
+    assert max(map(len, ways)) > 1
+
+
+def test_a_phrase_list_is_all_that_can_be_said(served: Served, clip: Clip) -> None:
+    said = clip.text.split()
+    begin = " ".join(said[:4])
+
+    def heard(*phrases: str) -> list[str]:
+        config = {"sample_rate": 16_000, "phrase_list": phrases}
+        return " ".join(a.get("text", "") for a in converse(served, config, clip.pcm())).split()
+
+    words = heard(begin, "turn on the light", "[unk]")
+    assert set(words) <= {*said[:4], "turn", "on", "the", "light", "[unk]"}
+    assert " ".join(words).startswith(begin)
+    assert "[unk]" in words[4:]
+    assert "light" not in words
+    assert set(heard("yes", "no")) <= {"yes", "no"}
+
+
+def test_a_phrase_list_that_nobody_can_say_closes_the_connection(served: Served) -> None:
+    with connect(served.ws, proxy=None) as socket:
+        socket.send('{"config": {"phrase_list": ["xqzzt"]}}')
+        socket.send(bytes(320))
+        with pytest.raises(ConnectionClosed) as closed:
+            socket.recv(timeout=20)
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1008
+    assert "xqzzt" in closed.value.rcvd.reason
+
+
 def test_a_reset_ends_the_utterance_and_goes_on(served: Served, clip: Clip) -> None:
     with connect(served.ws, proxy=None) as socket:
-        socket.send('{"config": {"sample_rate": 16000, "phrase_list": ["lord", "[unk]"]}}')
+        socket.send('{"config": {"sample_rate": 16000}}')
         for _ in range(2):
             heard = [ask(socket, block) for block in blocks(clip.pcm(), 32_000)]
             heard.append(ask(socket, '{"reset" : 1}'))

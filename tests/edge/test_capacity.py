@@ -1,17 +1,23 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from streamasr.core.hotwords import HotWord, heat
+from streamasr.core.options import StreamOptions
 from streamasr.edge import capacity
 from streamasr.edge.bundle import find
-from streamasr.edge.capacity import Calibration, fingerprint
+from streamasr.edge.capacity import Calibration, fingerprint, kind_of
 from streamasr.edge.client import connect
 from streamasr.edge.engines import open_engine
 from tests.edge.daemon import daemon, pcm, settings_of
 from tests.fakes import ScriptedEngine, tone
+from tests.graphs import LEXICON, toy_model
+
+HOT = heat(replace(toy_model(), pronounce=lambda words: LEXICON), [HotWord("turn")])
 
 
 def test_a_measured_cost_is_found_again(tmp_path: Path) -> None:
@@ -19,13 +25,12 @@ def test_a_measured_cost_is_found_again(tmp_path: Path) -> None:
     first, again = (Calibration(settings_of(), tmp_path) for _ in range(2))
     assert first.streams is None
     assert len(list(first.measure(engine))) > 1
-    assert first.cost is not None
-    assert first.cost > capacity.LOOP_COST
+    assert first.costs["greedy"] > capacity.LOOP_COST
     assert first.streams is not None
     assert first.streams >= 1
     assert engine.open_slots == 0
     assert list(again.measure(engine)) == []
-    assert again.cost == first.cost
+    assert again.costs == first.costs
 
 
 def test_measuring_that_is_broken_off_gives_back_its_slots(tmp_path: Path) -> None:
@@ -42,16 +47,16 @@ def test_measuring_that_is_broken_off_gives_back_its_slots(tmp_path: Path) -> No
 
 def test_a_file_that_says_nothing_is_measured_anew(tmp_path: Path) -> None:
     engine = ScriptedEngine(capacity=2)
-    name = f"capacity-{fingerprint(engine, 'greedy')}.json"
+    name = f"capacity-{fingerprint(engine)}.json"
     (tmp_path / name).write_text("nonsense")
     calibration = Calibration(settings_of(), tmp_path)
     assert list(calibration.measure(engine))
-    assert json.loads((tmp_path / name).read_text())["cost"] == calibration.cost
+    assert json.loads((tmp_path / name).read_text())["costs"] == calibration.costs
 
 
 def test_workers_share_the_cores() -> None:
     one, many = (Calibration(settings_of(server__workers=n)) for n in (1, 64))
-    one.cost = many.cost = 0.004
+    one.costs = many.costs = {"greedy": 0.004}
     assert one.streams is not None
     assert many.streams is not None
     assert many.streams < one.streams == int(capacity.USE / 0.004)
@@ -63,6 +68,50 @@ def test_a_real_engine_is_measured_on_speech(tmp_path: Path, tiny_bundle: Path) 
     assert list(calibration.measure(engine))
     assert len(list(tmp_path.glob("capacity-*.json"))) == 1
     assert calibration.streams is not None
+
+
+def test_a_stream_counts_by_the_cost_of_its_kind() -> None:
+    calibration = Calibration(settings_of())
+    assert calibration.free(["greedy"]) is None
+    assert calibration.fits(["graph"] * 1000, "hotwords")
+    calibration.usual = "graph"
+    calibration.costs = {"greedy": 0.01, "graph": 0.02, "hotwords": 0.3}
+    assert calibration.streams == 40
+    assert calibration.free(["greedy"] * 20) == 30
+    assert calibration.free(["hotwords", "graph"]) == 24
+    assert calibration.free(["graph"] * 50) == 0
+    assert calibration.fits(["graph"] * 25, "hotwords")
+    assert not calibration.fits(["graph"] * 26, "hotwords")
+    assert calibration.fits([], "hotwords")
+    calibration.costs = {"greedy": 0.01}  # of others nothing was measured
+    assert calibration.free(["hotwords"] * 2) == 78
+
+
+@pytest.mark.parametrize(
+    ("options", "kind"),
+    [
+        (StreamOptions(decoder="greedy"), "greedy"),
+        (StreamOptions(), "graph"),
+        (StreamOptions(hotwords=heat(toy_model(), [])), "graph"),
+        (StreamOptions(hotwords=HOT), "hotwords"),
+        (StreamOptions(decoder="greedy", grammar=toy_model()), "graph"),
+    ],
+)
+def test_what_a_stream_costs_as_much_as(options: StreamOptions, kind: str) -> None:
+    facts = replace(ScriptedEngine().facts, graph=toy_model())
+    assert kind_of(facts, options) == kind
+
+
+def test_all_kinds_of_a_model_are_measured(
+    tmp_path: Path, graph_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(capacity, "SECONDS", 0.3)
+    monkeypatch.setattr(capacity, "HOT", ("turn", "zork"))
+    engine = open_engine(graph_bundle, device="cpu", capacity=2)
+    calibration = Calibration(settings_of(), tmp_path)
+    assert list(calibration.measure(engine))
+    assert set(calibration.costs) == {"greedy", "graph", "hotwords"}
+    assert calibration.usual == "graph"
 
 
 async def test_the_idle_engine_measures_and_gives_way_to_a_client(
@@ -84,7 +133,7 @@ async def test_the_idle_engine_measures_and_gives_way_to_a_client(
 
 async def test_an_operator_may_trust_the_limit_alone(tmp_path: Path) -> None:
     calibration = Calibration(settings_of(), tmp_path)
-    calibration.cost = 0.4
+    calibration.costs = {"greedy": 0.4}
     async with daemon(capacity=calibration) as running:
         assert running.service.room == 2
     async with daemon(capacity=calibration, limits__calibrated=False) as running:

@@ -30,17 +30,15 @@ from streamasr.core.dialects import (
     Stop,
     Told,
 )
-from streamasr.core.events import Final, Partial, SpeechEnded
+from streamasr.core.events import Alternative, Final, Partial, SpeechEnded
 from streamasr.core.features import SAMPLE_RATE
-from streamasr.core.hotwords import MOST, HotWord
 from streamasr.core.messages import ERRORS, REASONS, Closed, Error, Flushed, Start, WireError
-from streamasr.errors import ConfigError
+from streamasr.core.options import MOST_ALTERNATIVES
+from streamasr.core.wordnet import MOST_WORDS
 
 DEFAULT_RATE = 8000
 """Hertz of the audio of a client that does not say."""
-MOST_ALTERNATIVES = 100
-UNKNOWN = "[unk]"
-"""In a phrase list: anything else may be said too, which here is always so."""
+Way = Final | Alternative
 REASON_BYTES = 123
 """The longest reason that a close frame carries."""
 
@@ -57,7 +55,7 @@ class Vosk:
         self._rate = DEFAULT_RATE
         self._words = True
         self._alternatives = 0
-        self._phrases: tuple[HotWord, ...] = ()
+        self._phrases: tuple[str, ...] = ()
         self._is_open = False  # audio came: the configuration is settled
         self._finals: list[Final] = []  # told to nobody yet
         self._partial = ""
@@ -88,7 +86,12 @@ class Vosk:
         if self._is_open:
             return NOTHING
         self._is_open = True
-        return [Listen(Start(sample_rate=self._rate, hotwords=self._phrases or None))]
+        start = Start(
+            sample_rate=self._rate,
+            grammar=self._phrases,
+            alternatives=max(0, min(self._alternatives - 1, MOST_ALTERNATIVES)),
+        )
+        return [Listen(start)]
 
     def _configure(self, config: object) -> None:
         """Take what is given; nothing of it changes a stream that has begun."""
@@ -113,18 +116,14 @@ class Vosk:
         self._words = bool(value)
 
     def _set_alternatives(self, value: Any) -> None:
-        self._alternatives = min(int(value), MOST_ALTERNATIVES)
+        self._alternatives = int(value)
 
     def _set_phrases(self, value: Any) -> None:
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise WireError("bad_field", "phrase_list must be a list of strings")
-        phrases = [item for item in value if item.strip() and item != UNKNOWN]
-        if len(phrases) > MOST:
-            raise WireError("bad_field", f"phrase_list may hold {MOST} phrases")
-        try:
-            self._phrases = tuple(HotWord(phrase) for phrase in phrases)
-        except ConfigError as error:
-            raise WireError("bad_field", f"phrase_list: {error.message}") from None
+        if sum(len(item.split()) for item in value) > MOST_WORDS:
+            raise WireError("bad_field", f"phrase_list may hold {MOST_WORDS} words")
+        self._phrases = tuple(item for item in value if item.strip())
 
     def _set_model(self, value: Any) -> None:
         if value and value != self._model:
@@ -163,7 +162,23 @@ class Vosk:
     def _result(self) -> str:
         """All utterances that ended since the last result, as one."""
         finals, self._finals = self._finals, []
-        text = " ".join(final.text for final in finals)
+        if self._alternatives <= 0:
+            return _write(self._told(finals))
+        most = min(
+            self._alternatives, 1 + max((len(each.alternatives) for each in finals), default=0)
+        )
+        return _write(
+            {
+                "alternatives": [
+                    {"confidence": round(_sure(ways), 6), **self._told(ways)}
+                    for ways in (
+                        [_way(final, number) for final in finals] for number in range(most)
+                    )
+                ]
+            }
+        )
+
+    def _told(self, ways: Sequence[Way]) -> dict[str, Any]:
         result = [
             {
                 "conf": round(word.confidence, 6),
@@ -171,15 +186,21 @@ class Vosk:
                 "start": round(word.start / SAMPLE_RATE, 6),
                 "word": word.text,
             }
-            for final in finals
-            for word in final.words
+            for way in ways
+            for word in way.words
         ]
         body: dict[str, Any] = {"result": result} if self._words and result else {}
-        body["text"] = text
-        if self._alternatives <= 0:
-            return _write(body)
-        sure = sum(final.confidence for final in finals) / len(finals) if finals else 1.0
-        return _write({"alternatives": [{"confidence": round(sure, 6), **body}]})
+        return {**body, "text": " ".join(way.text for way in ways)}
+
+
+def _way(final: Final, number: int) -> Way:
+    """What a final said, as 0, and instead of it; of too few the last."""
+    ways: list[Way] = [final, *final.alternatives]
+    return ways[min(number, len(ways) - 1)]
+
+
+def _sure(ways: Sequence[Way]) -> float:
+    return sum(way.confidence for way in ways) / len(ways) if ways else 1.0
 
 
 SETTINGS: Mapping[str, Callable[[Vosk, Any], None]] = {

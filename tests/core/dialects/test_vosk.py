@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from streamasr.core.dialects import Flush, Hangup, Hear, Listen, Mark, Marked, Reply, Stop, Told
 from streamasr.core.dialects.vosk import Vosk
-from streamasr.core.events import Final, Partial, SpeechEnded, SpeechStarted, Word
+from streamasr.core.events import Alternative, Final, Partial, SpeechEnded, SpeechStarted, Word
 from streamasr.core.messages import Closed, Error, Flushed, Start, WireError
 
 CLOSED = Closed("stop", 16_000, 1.0, 1, 2, 0.0, 0.0, 0.0)
@@ -33,19 +34,53 @@ def tell(vosk: Vosk, *told: Told) -> list[object]:
 def test_the_first_audio_opens_the_stream_and_each_piece_is_marked() -> None:
     vosk = Vosk()
     assert vosk.greet() == ()
-    assert vosk.receive('{"config": {"sample_rate": 44100.0, "phrase_list": ["[unk]"]}}') == ()
-    assert vosk.receive(b"ab") == [Listen(Start(sample_rate=44_100)), Hear(b"ab"), Mark()]
+    assert vosk.receive('{"config": {"sample_rate": 44100.0, "phrase_list": ["no"]}}') == ()
+    start = Start(sample_rate=44_100, grammar=("no",))
+    assert vosk.receive(b"ab") == [Listen(start), Hear(b"ab"), Mark()]
     assert vosk.receive(b"") == [Hear(b""), Mark()]
     assert vosk.receive('{"reset":1}') == [Flush()]
     assert vosk.receive('{"eof" : 1}') == [Stop()]
 
 
-def test_phrases_are_expected_words() -> None:
+def test_phrases_are_a_grammar() -> None:
     vosk = Vosk()
     vosk.receive('{"config": {"phrase_list": ["lights on", "[unk]", ""]}}')
     (listen, _) = vosk.receive('{"eof" : 1}')
     assert isinstance(listen, Listen)
-    assert [hot.text for hot in listen.start.hotwords or ()] == ["lights on"]
+    assert listen.start.grammar == ("lights on", "[unk]")
+    with pytest.raises(WireError, match="words"):
+        vosk.receive(json.dumps({"config": {"phrase_list": ["on and on"] * 1000}}))
+
+
+@pytest.mark.parametrize(("wanted", "others"), [(1, 0), (2, 1), (3, 2), (1000, 20), (-1, 0)])
+def test_other_readings_are_asked_for_as_they_are_wanted(wanted: int, others: int) -> None:
+    vosk = Vosk()
+    vosk.receive(json.dumps({"config": {"max_alternatives": wanted}}))
+    (listen, *_) = vosk.receive(b"")
+    assert isinstance(listen, Listen)
+    assert listen.start.alternatives == others
+
+
+def test_alternatives_have_texts_confidences_and_words_of_their_own() -> None:
+    vosk = Vosk()
+    vosk.receive('{"config": {"max_alternatives": 2}}')
+    other, worse = (
+        Alternative(text, sure, (Word(text, 0, 4000, 0.25),))
+        for text, sure in (("b", 0.3), ("c", 0.1))
+    )
+    first = replace(final("a"), alternatives=(other, worse))
+    word = {"conf": 0.5, "start": 0.0, "end": 0.25, "word": "a"}
+    assert tell(vosk, first, Flushed(None)) == [
+        {
+            "alternatives": [
+                {"confidence": 0.5, "result": [word], "text": "a"},
+                {"confidence": 0.3, "result": [{**word, "conf": 0.25, "word": "b"}], "text": "b"},
+            ]
+        }
+    ]
+    told = tell(vosk, first, final("d"), Flushed(None))  # two utterances, of which one was clear
+    assert [way["text"] for way in told[0]["alternatives"]] == ["a d", "b d"]  # type: ignore[index]
+    assert tell(vosk, Flushed(None)) == [{"alternatives": [{"confidence": 1.0, "text": ""}]}]
 
 
 def test_every_mark_is_one_answer_whatever_happened() -> None:
