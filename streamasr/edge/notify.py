@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import time
 from collections.abc import Mapping
 
 
@@ -24,3 +25,8 @@ def notify(state: str, *, environ: Mapping[str, str] = os.environ) -> None:
     ):
         sock.connect(address)
         sock.send(state.encode())
+
+
+def reloading() -> None:
+    """Tell that new settings are being read; ``READY=1`` tells that it is done."""
+    notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")

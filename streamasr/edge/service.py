@@ -20,10 +20,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from streamasr.core.dialects import Refusal, Refused, native
-from streamasr.edge.admission import Admission
 from streamasr.edge.capacity import Calibration
 from streamasr.edge.door import ABORT, Door
 from streamasr.edge.entrances import ENTRANCES
+from streamasr.edge.generation import Generation, first
 from streamasr.edge.metrics import Meters
 from streamasr.edge.minting import Minting
 from streamasr.edge.session import Session
@@ -56,16 +56,24 @@ class Service:
         capacity: Calibration | None = None,
         tally: Tally | None = None,
     ) -> None:
-        self.worker = worker
-        self.settings = settings
+        self.current: Generation = first(worker, settings, capacity)
+        """What new sessions are given."""
         self.meters = meters or Meters()
-        self._calibration = capacity or Calibration(settings)
         self._tally = tally or Tally()
-        self._admission = Admission.from_settings(settings)
         self._sessions: set[Session] = set()
         self._is_draining = False
         self._cut = 0  # sessions that were cut
         self._changed = asyncio.Event()  # a session ended
+
+    @property
+    def worker(self) -> EngineThread:
+        """The engine thread of new sessions."""
+        return self.current.worker
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of new sessions."""
+        return self.current.settings
 
     @property
     def sessions(self) -> int:
@@ -78,6 +86,16 @@ class Service:
         return self.worker.facts.name if self.worker.facts is not None else ""
 
     @property
+    def description(self) -> str:
+        """What new sessions get, for the log."""
+        facts = self.worker.facts
+        assert facts is not None, "a started worker has an engine"
+        return (
+            f"model {facts.name}, engine {self.worker.engine_name}, "
+            f"algorithmic latency {facts.latency_ms:.0f} ms, {self.room} sessions"
+        )
+
+    @property
     def streams(self) -> int:
         """The most that the open sessions recognise at a time."""
         return sum(session.streams for session in self._sessions)
@@ -86,7 +104,7 @@ class Service:
     def room(self) -> int:
         """The most streams at a time in this process, as far as that is known."""
         room = min(self.settings.limits.sessions, self.worker.capacity)
-        estimated = self._calibration.streams if self.settings.limits.calibrated else None
+        estimated = self.current.calibration.streams if self.settings.limits.calibrated else None
         return room if estimated is None else min(room, estimated)
 
     @property
@@ -100,7 +118,7 @@ class Service:
     def update(self) -> None:
         """Tell the other workers, and whoever reads the metrics, what is open here."""
         self._tally.update(streams=self.streams, room=self.room)
-        self.meters.capacity.set(self._calibration.streams or self.room)
+        self.meters.capacity.set(self.current.calibration.streams or self.room)
 
     def not_ready(self) -> str:
         """Why nobody can come in now; empty when the daemon is ready."""
@@ -112,7 +130,7 @@ class Service:
 
     def admit(self, headers: Mapping[str, str], query: str) -> None:
         """Let a request for a session in, or raise Refused."""
-        if (refusal := self._admission.refuse(headers, query)) is not None:
+        if (refusal := self.current.admission.refuse(headers, query)) is not None:
             raise Refused(refusal)
         self.check_room(1)
 
@@ -121,10 +139,11 @@ class Service:
 
         Raises Refused; a secret does not beget another.
         """
-        refusal = self._admission.refuse(headers, query, may_be_minted=False)
+        admission = self.current.admission
+        refusal = admission.refuse(headers, query, may_be_minted=False)
         if refusal is not None:
             raise Refused(refusal)
-        return self._admission.mint()
+        return admission.mint()
 
     def check_room(self, streams: int) -> None:
         """Raise Refused when there is no room for so many more."""
@@ -168,11 +187,18 @@ class Service:
             self._changed.clear()
             await self._changed.wait()
 
-    def fail(self) -> None:
-        """Tell all sessions that the engine is no more."""
+    async def until_free(self, worker: EngineThread) -> None:
+        """Return when no session is left on an engine thread."""
+        while any(session.worker is worker for session in self._sessions):
+            self._changed.clear()
+            await self._changed.wait()
+
+    def fail(self, worker: EngineThread) -> None:
+        """Tell the sessions of an engine thread that it is no more."""
         error = StreamasrError("the engine failed", remedy="connect again")
         for session in list(self._sessions):
-            session.fail(error)
+            if session.worker is worker:
+                session.fail(error)
 
     def cut(self) -> None:
         """Drop all connections at once."""

@@ -76,7 +76,7 @@ class Session:
         meter: SessionMeter | None = None,
     ) -> None:
         self.id = name or secrets.token_hex(4)
-        self._worker = worker
+        self.worker = worker
         self._settings = settings
         self._limits = settings.limits
         self._dialect = dialect
@@ -130,8 +130,9 @@ class Session:
         self._room.set()
 
     def fail(self, error: StreamasrError) -> None:
-        """Tell the client of a failure of ours, and close."""
-        if not self._is_closing:
+        """Tell the client of a failure of ours, and close, unless all is told already."""
+        is_waiting = self._ears is not None and not self._ears.is_finished
+        if not self._is_closing or (is_waiting and not self._reason.startswith("error")):
             self._fail(error)
 
     def cut(self) -> None:
@@ -204,18 +205,18 @@ class Session:
         if self._ears is not None:
             self._ears.cancel()
             self._ears.add_to(self._before)
-        self._ears = Ears(self._worker, listen, self._settings, self._take)
+        self._ears = Ears(self.worker, listen, self._settings, self._take)
         self._outbox.put(self._ready(listen.start, self._ears))
 
     def _ready(self, start: Start, ears: Ears) -> Ready:
         limits = self._limits
-        facts = self._worker.facts
+        facts = self.worker.facts
         assert facts is not None, "the door is shut until the engine is open"
         return Ready(
             session=self.id,
             version=start.version,
             model=facts.name,
-            engine=self._worker.engine_name,
+            engine=self.worker.engine_name,
             sample_rate=facts.sample_rate,
             latency_ms=facts.latency_ms,
             limits=Limits(

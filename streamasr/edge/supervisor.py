@@ -8,6 +8,9 @@ workers are, stopping at the first signal. A worker that ends on its own is repl
 the first time and after a longer pause each time it happens soon again; the others notice
 nothing. One that cannot even start ends the daemon, for its successor could not either.
 
+At SIGHUP the settings are read again and every worker gets ready for them. When all are, all
+take them for new sessions; when one cannot, none does.
+
 A worker that is stuck, its event loop or its engine, gives no signs of life: it is killed, and
 replaced like one that ended.
 
@@ -24,14 +27,16 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any
 
+from streamasr.edge.generation import pin
+from streamasr.edge.link import PREPARED, READY, Link
 from streamasr.edge.listening import Given, listen
 from streamasr.edge.metrics import forget_process, shared_folder
-from streamasr.edge.notify import notify
+from streamasr.edge.notify import notify, reloading
 from streamasr.edge.settings import Settings
 from streamasr.edge.tally import SPAWN, Tally, shared
 from streamasr.edge.watchdog import SIGNS, USUAL_S, watchdog_s
@@ -43,38 +48,12 @@ PAUSES_S = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 """Before a worker is replaced, by how often that happened lately."""
 STEADY_S = 60.0
 """A worker that lasted so long has a clean record."""
-READY, ALIVE = "ready", "alive"
-"""What a worker says."""
 GRACE_S = 5.0
 """Beyond limits.drain_s, until a worker that does not stop is killed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
-    """What a worker holds of its supervisor; it travels to the new process."""
-
-    number: int
-    """Counts from 0."""
-    pipe: Connection
-    """Says ready to the supervisor; at its end when the supervisor is gone."""
-    tally: Tally
-    given: Given = field(default_factory=Given)
-    """Sockets to serve on in place of its own; all workers accept from the same."""
-    beat_s: float = USUAL_S / SIGNS
-    """Between signs of life."""
-
-    def ready(self) -> None:
-        """This worker takes sessions."""
-        with contextlib.suppress(OSError):
-            self.pipe.send(READY)
-
-    def beat(self) -> None:
-        """This worker is not stuck."""
-        with contextlib.suppress(OSError):
-            self.pipe.send(ALIVE)
-
-
 Work = Callable[[Settings, Link], int]
+Reread = Callable[[], Settings]
 
 
 @dataclass(slots=True)
@@ -93,21 +72,25 @@ class Worker:
     """Looks since its last sign of life."""
 
 
-def supervise(settings: Settings, work: Work) -> int:
+def supervise(settings: Settings, work: Work, reread: Reread | None = None) -> int:
     """Run ``server.workers`` workers until a signal comes; the exit code.
 
-    2 when a worker finds the settings wrong, 1 when something failed or sessions were cut.
+    ``reread`` gives the settings anew for a reload. The code is 2 when a worker finds the
+    settings wrong, 1 when something failed or sessions were cut.
     """
     try:
         given = Given.take(os.environ)
-        settings = given.settle(settings)
+        used = given.settle(settings)
         with contextlib.ExitStack() as stack:
             stack.enter_context(shared_folder())
             if not given.web:
-                sock = stack.enter_context(listen(settings, is_shared=True, is_held=True))
+                sock = stack.enter_context(listen(used, is_shared=True, is_held=True))
                 port = sock.getsockname()[1]
-                settings = replace(settings, server=replace(settings.server, port=port))
-            return Supervisor(settings, work, given).run()
+                used = replace(used, server=replace(used.server, port=port))
+            supervisor = Supervisor(used, work, given)
+            if reread is not None:
+                supervisor.reread = lambda used: pin(settings, used, reread())
+            return supervisor.run()
     except StreamasrError as error:
         if isinstance(error, UsageError):
             raise
@@ -117,6 +100,9 @@ def supervise(settings: Settings, work: Work) -> int:
 
 class Supervisor:
     """The workers of one daemon."""
+
+    reread: Callable[[Settings], Settings] | None = None
+    """The settings of now, given those in use."""
 
     def __init__(self, settings: Settings, work: Work, given: Given) -> None:
         self._settings = settings
@@ -129,6 +115,12 @@ class Supervisor:
         self._tally = Tally(self._counts)
         self._workers = [Worker(number) for number in range(count)]
         self._signals = 0  # how many asked us to stop
+        self._hangups = 0  # how many asked for a reload that is not begun
+        self._proposal: Settings | None = None  # what workers get ready for
+        self._awaited: set[int] = set()  # the workers that have not said yet whether they are
+        self._prepared: set[int] = set()
+        self._problems: list[str] = []
+        self._has_terminal = sys.stdin is not None and sys.stdin.isatty()
         self._told = 0  # how many of them the workers know of
         self._was_ready = False
 
@@ -145,6 +137,9 @@ class Supervisor:
             for worker in self._workers:
                 if worker.process is None and worker.due_at <= now:
                     self._start(worker)
+            if self._hangups and self._was_ready and self._proposal is None:
+                self._hangups = 0
+                self._propose()
             if self._look_at <= now:
                 self._look()
                 self._look_at = now + self._beat_s
@@ -152,6 +147,7 @@ class Supervisor:
             self._wait(wakeup, max(0.0, min([*due, self._look_at]) - now))
             for worker in self._ended():
                 code = self._bury(worker)
+                self._excuse(worker)
                 if not self._was_ready and not self._signals:
                     return code or 1
         return 0
@@ -194,6 +190,7 @@ class Supervisor:
         for found in wait(watched, timeout_s):
             if found is wakeup:
                 wakeup.recv(64)
+                continue
             for worker in self._workers:
                 if found is worker.pipe:
                     self._hear(worker)
@@ -201,8 +198,11 @@ class Supervisor:
     def _hear(self, worker: Worker) -> None:
         assert worker.pipe is not None
         try:
-            worker.is_ready |= worker.pipe.recv() == READY
+            kind, problem = worker.pipe.recv()
+            worker.is_ready |= kind == READY
             worker.silent = 0
+            if kind == PREPARED:
+                self._note(worker, problem)
         except (EOFError, OSError):
             worker.pipe.close()
             worker.pipe = None
@@ -211,6 +211,65 @@ class Supervisor:
             server = self._settings.server
             log.info("ready: %d workers on port %d", len(self._workers), server.port)
             notify("READY=1")
+
+    def _propose(self) -> None:
+        """Have all workers get ready for the settings of now."""
+        if self.reread is None:
+            log.warning("there are no settings to read again")
+            return
+        reloading()
+        try:
+            self._proposal = self.reread(self._settings)
+        except Exception as error:
+            is_known = isinstance(error, StreamasrError)
+            self._refuse(str(error), None if is_known else error)
+            return
+        self._awaited = {worker.number for worker in self._workers if worker.is_ready}
+        self._prepared, self._problems = set(), []
+        for number in self._awaited:
+            self._say(self._workers[number], "prepare", self._proposal)
+        self._decide()
+
+    def _note(self, worker: Worker, problem: str) -> None:
+        """A worker is ready for the proposal, or has a problem with it."""
+        self._awaited.discard(worker.number)
+        if problem:
+            self._problems.append(problem)
+        else:
+            self._prepared.add(worker.number)
+        self._decide()
+
+    def _excuse(self, worker: Worker) -> None:
+        """A worker that ended while getting ready is one that cannot."""
+        self._prepared.discard(worker.number)
+        if worker.number in self._awaited:
+            self._note(worker, f"worker {worker.number} ended over it")
+
+    def _decide(self) -> None:
+        """Once all have said whether they are ready: all take the proposal, or none does."""
+        if self._proposal is None or self._awaited:
+            return
+        proposal, self._proposal = self._proposal, None
+        for number in self._prepared:
+            self._say(self._workers[number], "discard" if self._problems else "adopt", None)
+        if self._problems:
+            self._refuse(self._problems[0])
+            return
+        self._settings = proposal
+        for worker in self._workers:  # those that began with the old ones meanwhile
+            if worker.process is not None and worker.number not in self._prepared:
+                self._signal(worker, signal.SIGTERM)
+        log.info("reloaded: %d workers", len(self._prepared))
+        notify("READY=1\nSTATUS=")
+
+    def _refuse(self, problem: str, error: Exception | None = None) -> None:
+        log.error("reload refused, all stays as it was: %s", problem, exc_info=error)
+        notify(f"READY=1\nSTATUS=the last reload was refused: {problem}")
+
+    def _say(self, worker: Worker, kind: str, value: Settings | None) -> None:
+        if worker.pipe is not None:
+            with contextlib.suppress(OSError):  # it ends: we shall see that
+                worker.pipe.send((kind, value))
 
     def _ended(self) -> list[Worker]:
         return [w for w in self._workers if w.process is not None and not w.process.is_alive()]
@@ -265,13 +324,17 @@ class Supervisor:
         """Count signals to stop; each makes the socket readable."""
 
         def on_signal(number: int, frame: object) -> None:
-            self._signals += 1
+            if number != signal.SIGHUP or (self._has_terminal and not sys.stdin.isatty()):
+                self._signals += 1
+            else:
+                self._hangups += 1
 
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         theirs.setblocking(False)
         before = {
-            number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)
+            number: signal.signal(number, on_signal)
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
         }
         fd = signal.set_wakeup_fd(theirs.fileno())
         try:
@@ -286,7 +349,9 @@ class Supervisor:
 
 def _live(work: Work, settings: Settings, link: Link) -> None:
     """The main function of a worker's process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; we are told
+    # a terminal sends these to all of its processes; we are told
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         code = work(settings, link)
     except StreamasrError as error:

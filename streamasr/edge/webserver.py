@@ -18,6 +18,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 
 from streamasr.edge.door import ABORT
 from streamasr.edge.settings import Settings
+from streamasr.edge.tls import Certificate
 
 PING_INTERVAL_S = 20.0
 """Keeps the paths through routers open; a late answer is no reason to hang up."""
@@ -42,15 +43,15 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 class Server(uvicorn.Server):
     """uvicorn's server, stopped by us: no signal handlers of its own, no clock ticks."""
 
-    def __init__(self, app: Starlette, settings: Settings) -> None:
-        """Raises OSError for a certificate that cannot be used."""
-        server = settings.server
+    def __init__(
+        self, app: Starlette, settings: Settings, certificate: Certificate | None = None
+    ) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
                 http="h11",
                 ws=WebSocketProtocol,
-                ws_max_size=2 * settings.limits.message_bytes,
+                ws_max_size=_most(settings),
                 ws_ping_interval=PING_INTERVAL_S,
                 ws_ping_timeout=None,
                 ws_per_message_deflate=False,
@@ -61,16 +62,19 @@ class Server(uvicorn.Server):
                 server_header=False,
                 date_header=False,
                 timeout_graceful_shutdown=GOODBYE_S,
-                ssl_certfile=server.tls_cert or None,
-                ssl_keyfile=server.tls_key or None,
             )
         )
         # at lower levels these log the request's query, and with it the token
         logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
         self.config.load()
+        self.config.ssl = certificate.context if certificate is not None else None
         self._stop = asyncio.Event()
         self.listens = asyncio.Event()
         """Set once connections are accepted."""
+
+    def allow(self, settings: Settings) -> None:
+        """Apply what new connections may do."""
+        self.config.ws_max_size = _most(settings)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -85,3 +89,8 @@ class Server(uvicorn.Server):
     def stop(self) -> None:
         """Stop listening and close what connections are left."""
         self._stop.set()
+
+
+def _most(settings: Settings) -> int:
+    """Bytes of a message before the connection breaks; up to there it is told what is allowed."""
+    return 2 * settings.limits.message_bytes

@@ -34,6 +34,7 @@ from streamasr.core.options import StreamOptions
 from streamasr.core.recognizer import Engine
 from streamasr.core.stream import Work
 from streamasr.edge.lane import Deliver, Delivery, Door, Lane
+from streamasr.errors import StreamasrError
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +90,7 @@ class EngineThread:
         self.is_ready = False
         """Open, warm and alive."""
         self._has_failed = False
+        self._is_stopped = False
 
     @property
     def is_alive(self) -> bool:
@@ -110,6 +112,7 @@ class EngineThread:
 
     async def stop(self) -> None:
         """Cancel all lanes and end the thread."""
+        self._is_stopped = True
         if self._ended is None:
             return
         self._queue.put(None)
@@ -125,7 +128,12 @@ class EngineThread:
         await heard
 
     def lane(self, door: Door, options: StreamOptions, deliver: Deliver) -> Lane:
-        """Make a lane; ``deliver`` is called on the loop. The slot is claimed on first use."""
+        """Make a lane; ``deliver`` is called on the loop. The slot is claimed on first use.
+
+        Raises StreamasrError where the thread has been stopped.
+        """
+        if self._is_stopped:
+            raise StreamasrError("the engine was replaced", remedy="connect again")
         return Lane(door, options, deliver, wake=self.wake)
 
     def wake(self, lane: Lane) -> None:

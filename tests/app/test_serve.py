@@ -5,7 +5,7 @@ import pytest
 from typer.testing import CliRunner
 
 from streamasr.app.cli import app
-from streamasr.app.commands.serve import opener
+from streamasr.app.commands.serve import open_engine_of
 from streamasr.edge.settings import Settings, load
 from streamasr.errors import BundleError, ConfigError
 
@@ -48,7 +48,7 @@ def test_a_port_in_use_is_1(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_the_engine_is_opened_as_set(tiny_bundle: Path) -> None:
     flags = {"server.model": str(tiny_bundle), "limits.sessions": 3, "server.device": "cpu"}
-    engine = opener(load(flags=flags))()
+    engine = open_engine_of(load(flags=flags))
     assert engine.capacity == 3
     assert engine.facts.name == "tiny"
 
@@ -59,15 +59,15 @@ def test_hot_words_that_nobody_can_say_are_refused_at_start(
     def settings(model: Path, *hotwords: str) -> Settings:
         return load(flags={"server.model": str(model), "stream.hotwords": list(hotwords)})
 
-    assert opener(settings(graph_bundle, "light:9"))().facts.graph is not None
+    assert open_engine_of(settings(graph_bundle, "light:9")).facts.graph is not None
     with pytest.raises(ConfigError, match="xyzzy"):
-        opener(settings(graph_bundle, "light", "xyzzy"))()
+        open_engine_of(settings(graph_bundle, "light", "xyzzy"))
     with pytest.raises(ConfigError, match="language model"):
-        opener(settings(tiny_bundle, "light"))()
+        open_engine_of(settings(tiny_bundle, "light"))
     with pytest.raises(ConfigError, match="no number"):
-        opener(settings(graph_bundle, "light:loud"))
+        open_engine_of(settings(graph_bundle, "light:loud"))
 
 
 def test_a_missing_model_is_told_when_it_is_opened() -> None:
     with pytest.raises(BundleError, match="no-such-model"):
-        opener(load(flags={"server.model": "no-such-model"}))()
+        open_engine_of(load(flags={"server.model": "no-such-model"}))

@@ -11,6 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ from streamasr.core.model import Emissions
 from streamasr.core.recognizer import Engine
 from streamasr.edge.pages import demo_routes
 from streamasr.edge.server import run
-from streamasr.edge.settings import load
+from streamasr.edge.settings import Settings, load
 from streamasr.errors import BundleError
 from tests.fakes import ScriptedEngine, is_audible
 
@@ -38,12 +39,13 @@ class SlowEngine(ScriptedEngine):
         return super().step(batch)
 
 
-def open_engine() -> Engine:
-    if "SCRIPTED_FAIL" in os.environ:
+def open_engine(settings: Settings) -> Engine:
+    if "SCRIPTED_FAIL" in os.environ or settings.server.model == "fails":
         raise BundleError("no model here", remedy="put one there")
     return SlowEngine(capacity=1024)
 
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
-    sys.exit(run(load(environ=os.environ), open_engine, demo_routes(WEB)))
+    read = partial(load, environ=os.environ)
+    sys.exit(run(read(), open_engine, demo_routes(WEB), reread=read))

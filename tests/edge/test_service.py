@@ -197,6 +197,6 @@ async def test_newcomers_are_refused_while_rounds_take_longer_than_steps() -> No
 
 async def test_an_engine_that_fails_is_told_to_all_sessions() -> None:
     async with daemon() as running, connect(running.url) as client:
-        running.service.fail()
+        running.service.fail(running.worker)
         with pytest.raises(WireError, match="engine failed"):
             await client.stop()

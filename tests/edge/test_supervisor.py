@@ -217,6 +217,40 @@ def test_a_stuck_worker_is_found_out_and_replaced(tiny_bundle: Path) -> None:
         assert daemon.process.wait() == 0
 
 
+def test_all_workers_take_new_settings_or_none_does(tiny_bundle: Path, tmp_path: Path) -> None:
+    config = tmp_path / "streamasr.toml"
+    config.write_text("[limits]\nidle_s = 50\n")
+
+    async def idle_limits(daemon: Daemon) -> set[float]:
+        found = set()
+        for _ in range(12):  # the kernel deals them out to both
+            async with connect(daemon.url) as client:
+                found.add(client.ready.limits.idle_s)
+        return found
+
+    with started(tiny_bundle, "--config", str(config)) as daemon:
+        daemon.says("workers on port")
+        before = daemon.children()
+        config.write_text("[limits]\nidle_s = 60\nsessions = 9\n")
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.says("reloaded: model tiny", times=2)
+        assert asyncio.run(idle_limits(daemon)) == {60}
+        config.write_text('[limits]\nidle_s = 70\n[stream]\nhotwords = ["ab"]\n')
+        daemon.process.send_signal(signal.SIGHUP)  # that model cannot be told to expect words
+        daemon.says("reload refused, all stays as it was: ")
+        config.write_text("[limits]\nidle = 70\n")
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.says("did you mean limits.idle_s?")
+        assert asyncio.run(idle_limits(daemon)) == {60}
+        assert daemon.children() == before
+        os.kill(before[0], signal.SIGKILL)
+        daemon.says("9 sessions\n", times=3)  # the successor has the settings in use
+        assert asyncio.run(idle_limits(daemon)) == {60}
+        daemon.process.send_signal(signal.SIGTERM)
+        daemon.read_on()
+        assert daemon.process.wait() == 0
+
+
 def test_workers_share_the_socket_that_systemd_opened(tiny_bundle: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as sock:
         # in place of systemd-socket-activate, which starts nobody before the first client

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,9 +14,11 @@ from streamasr.app.options import DecoderChoice, Device, HotwordsOption, hotword
 from streamasr.edge.settings import load, table
 
 if TYPE_CHECKING:
+    from streamasr.core.hotwords import HotWord
     from streamasr.core.recognizer import Engine
+    from streamasr.edge.link import Link
     from streamasr.edge.settings import Settings
-    from streamasr.edge.supervisor import Link
+    from streamasr.edge.supervisor import Reread
 
 WEB = Path(__file__).parents[1] / "web"
 SETTINGS = {setting.name: setting for setting in table()}
@@ -55,7 +56,8 @@ def serve(
     Clients connect to ws://HOST:PORT/v1/stream (docs/PROTOCOL.md); http://HOST:PORT/demo
     captions a microphone or a file in a browser. Flags win over the
     environment (STREAMASR_*), and that over the file; docs/OPERATIONS.md lists every
-    setting. SIGTERM lets open sessions finish; a second one cuts them.
+    setting. SIGTERM lets open sessions finish; a second one cuts them. SIGHUP reads the
+    settings again, for new sessions.
 
     \b
     Examples:
@@ -64,7 +66,7 @@ def serve(
       streamasr serve --workers 4
       streamasr serve --host 0.0.0.0 --token-file /etc/streamasr/tokens
     """
-    flags = {
+    flags: dict[str, Any] = {
         "server.host": host,
         "server.port": port,
         "server.model": model,
@@ -77,49 +79,56 @@ def serve(
         "server.tls_cert": tls_cert,
         "server.tls_key": tls_key,
         "server.insecure": insecure,
-        "stream.hotwords": hotword_texts(hotwords) or None,
     }
-    settings = load(path=config, environ=os.environ, flags=flags)
+    environ = dict(os.environ)  # what systemd says of sockets is no setting of ours
+
+    def read() -> Settings:
+        flags["stream.hotwords"] = hotword_texts(hotwords) or None
+        return load(path=config, environ=environ, flags=flags)
+
+    settings = read()
     if settings.server.workers == 1:
-        code = work(settings)
+        code = work(settings, reread=read)
     else:
         from streamasr.edge.supervisor import supervise
 
         set_up_logging(getattr(logging, settings.server.log_level.upper()), force=False)
-        code = supervise(settings, work)
+        code = supervise(settings, work, read)
     if code:
         raise typer.Exit(code)
 
 
-def work(settings: Settings, link: Link | None = None) -> int:
+def work(settings: Settings, link: Link | None = None, reread: Reread | None = None) -> int:
     """Serve with these settings, with a link as one of several workers; the exit code."""
     from streamasr.edge.pages import demo_routes
     from streamasr.edge.server import run
 
     set_up_logging(getattr(logging, settings.server.log_level.upper()), force=False)
-    return run(settings, opener(settings), demo_routes(WEB), link)
+    _parse_hotwords(settings)  # refused before anything is loaded
+    return run(settings, open_engine_of, demo_routes(WEB), link, reread)
 
 
-def opener(settings: Settings) -> Callable[[], Engine]:
-    """What opens the engine of these settings; called in the engine's own thread."""
-    from streamasr.core.hotwords import HotWord, heat_known
+def open_engine_of(settings: Settings) -> Engine:
+    """Open the engine of these settings; called in the engine's own thread."""
+    from streamasr.core.hotwords import heat_known
+    from streamasr.core.options import decoder_name
+    from streamasr.edge.bundle import find
+    from streamasr.edge.engines import open_engine
 
-    hotwords = [HotWord.parse(text) for text in settings.stream.hotwords]
+    server = settings.server
+    hotwords = _parse_hotwords(settings)
+    engine = open_engine(
+        find(server.model),
+        device=server.device,
+        threads=server.threads,
+        capacity=settings.limits.sessions,
+        decoder=decoder_name(server.decoder),
+    )
+    heat_known(engine.facts.graph, hotwords)  # refused now rather than in each session
+    return engine
 
-    def open_it() -> Engine:
-        from streamasr.core.options import decoder_name
-        from streamasr.edge.bundle import find
-        from streamasr.edge.engines import open_engine
 
-        server = settings.server
-        engine = open_engine(
-            find(server.model),
-            device=server.device,
-            threads=server.threads,
-            capacity=settings.limits.sessions,
-            decoder=decoder_name(server.decoder),
-        )
-        heat_known(engine.facts.graph, hotwords)  # refused now rather than in each session
-        return engine
+def _parse_hotwords(settings: Settings) -> list[HotWord]:
+    from streamasr.core.hotwords import HotWord
 
-    return open_it
+    return [HotWord.parse(text) for text in settings.stream.hotwords]

@@ -1,0 +1,133 @@
+"""Real certificates, real handshakes."""
+
+import asyncio
+import os
+import shutil
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from streamasr.edge.tls import Certificate
+from streamasr.errors import ConfigError
+from tests.edge.daemon import settings_of
+from tests.edge.test_server import certificate
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("openssl") is None, reason="openssl makes the certificates"
+)
+
+
+def of(cert: Path, key: Path) -> Certificate:
+    found = Certificate.of(settings_of(server__tls_cert=str(cert), server__tls_key=str(key)))
+    assert found is not None
+    return found
+
+
+@contextmanager
+def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        yield ours, theirs
+
+
+def shown(mine: Certificate, client: ssl.SSLContext | None = None) -> bytes:
+    """The certificate that a client sees, in DER."""
+    client = client or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.check_hostname, client.verify_mode = False, ssl.CERT_NONE
+
+    def serve(sock: socket.socket) -> None:
+        try:
+            mine.context.wrap_socket(sock, server_side=True).close()
+        except OSError:
+            sock.close()
+
+    with pair() as (ours, theirs):
+        thread = threading.Thread(target=serve, args=(theirs,))
+        thread.start()
+        try:
+            with client.wrap_socket(ours) as wrapped:
+                return wrapped.getpeercert(binary_form=True) or b""
+        finally:
+            thread.join()
+
+
+def der(cert: Path) -> bytes:
+    return ssl.PEM_cert_to_DER_cert(cert.read_text())
+
+
+def test_settings_without_a_certificate_have_none() -> None:
+    assert Certificate.of(settings_of()) is None
+
+
+def test_a_renewed_certificate_is_shown_and_a_broken_one_is_not(tmp_path: Path) -> None:
+    cert, key = certificate(tmp_path)
+    mine = of(cert, key)
+    first = der(cert)
+    assert shown(mine) == first
+    certificate(tmp_path)
+    assert shown(mine) == first
+    mine.renew()
+    second = der(cert)
+    assert shown(mine) == second != first
+    key.write_text("no key")
+    with pytest.raises(ConfigError, match="key without a password"):
+        mine.renew()
+    assert shown(mine) == second
+
+
+def test_a_certificate_and_the_key_of_another_are_refused(tmp_path: Path) -> None:
+    cert, _ = certificate(tmp_path)
+    (tmp_path / "other").mkdir()
+    _, key = certificate(tmp_path / "other")
+    with pytest.raises(ConfigError, match=r"cert\.pem with the key"):
+        of(cert, key)
+    with pytest.raises(ConfigError, match="No such file"):
+        of(cert, tmp_path / "nowhere.pem")
+
+
+@pytest.mark.parametrize(
+    ("version", "is_spoken"),
+    [
+        (ssl.TLSVersion.TLSv1_3, True),
+        (ssl.TLSVersion.TLSv1_2, True),
+        (ssl.TLSVersion.TLSv1_1, False),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
+def test_versions_from_1_2_on_are_spoken(
+    tmp_path: Path, version: ssl.TLSVersion, is_spoken: bool
+) -> None:
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.set_ciphers("DEFAULT:@SECLEVEL=0")  # else OpenSSL does not even offer 1.1
+    client.minimum_version = client.maximum_version = version
+    mine = of(*certificate(tmp_path))
+    if is_spoken:
+        assert shown(mine, client)
+    else:
+        with pytest.raises(OSError, match=r"(?i)version|alert|EOF"):
+            shown(mine, client)
+
+
+async def test_files_that_change_are_noticed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    cert, key = certificate(tmp_path)
+    mine = of(cert, key)
+    watching = asyncio.create_task(mine.watch(every_s=0.01))
+    try:
+        key.write_text("no key")
+        while "in use stays" not in caplog.text:  # noqa: ASYNC110  nobody sets an event
+            await asyncio.sleep(0.01)
+        (tmp_path / "new").mkdir()
+        for made in certificate(tmp_path / "new"):
+            os.replace(made, tmp_path / made.name)
+        wanted = der(cert)
+        while shown(mine) != wanted:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    finally:
+        watching.cancel()
