@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 VERBS = {
     "serve": "Run the recogniser as a websocket daemon.",
     "mic": "Print what is said into a microphone, until Ctrl-C.",
+    "command": "Hear the sentences of a file, and do what it says.",
+    "dictate": "Type what is said into the window that has the focus.",
     "transcribe": "Turn audio files into text.",
     "devices": "List the microphones, the default marked with a star.",
     "models": "List the models that are found, the default marked with a star.",

@@ -99,7 +99,9 @@ def _compile(sentences: Sentences, base: GraphModel) -> CommandGrammar:
     model, unknown = grammar_model(base, net, pronouncer)
     problems += [Problem(file, 1, f"nobody knows how to say {word!r}") for word in unknown]
     problems += [
-        Problem(file, _line_of(sentences, word), f"{word!r} is not in the lexicon: said {how}")
+        Problem(
+            file, _line_of(sentences, word), f"{word!r} is not in the lexicon: said {how}", True
+        )
         for word, how in pronouncer.guessed.items()
     ]
     problems += [

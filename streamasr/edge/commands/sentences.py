@@ -35,11 +35,13 @@ INTENT_KEYS = frozenset((
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something that was left out."""
+    """Something that was left out, or guessed."""
 
     file: str
     line: int
     text: str
+    is_guess: bool = False
+    """Nothing is wrong, but somebody should look at it."""
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}: {self.text}"

@@ -1,0 +1,109 @@
+"""``streamasr command``: spoken sentences to actions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from streamasr.app import options
+from streamasr.app.commands.transcribe import raw_format
+from streamasr.errors import ConfigError
+
+if TYPE_CHECKING:
+    from streamasr.core.graph import GraphModel
+    from streamasr.core.recognizer import Engine
+
+
+def command(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The sentences: TOML or YAML.")],
+    input: Annotated[
+        str | None,
+        typer.Option(
+            "--input",
+            "-i",
+            metavar="NAME|N",
+            help="Microphone by number or a part of its name; the system's default without it.",
+        ),
+    ] = None,
+    audio: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--audio", metavar="FILE", help="Hear a file instead; - is standard input. Repeatable."
+        ),
+    ] = None,
+    rate: Annotated[
+        int | None, typer.Option("--rate", help="The audio is raw, at this rate in hertz.")
+    ] = None,
+    text: Annotated[
+        list[str] | None,
+        typer.Option("--text", metavar="WORDS", help="Take a sentence as said. Repeatable."),
+    ] = None,
+    wake: Annotated[
+        str | None,
+        typer.Option("--wake", metavar="PHRASE", help="Hear only what follows this phrase."),
+    ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option("--threshold", min=0, max=1, help="Reject sentences that are less sure."),
+    ] = None,
+    partials: Annotated[
+        bool, typer.Option("--partials", help="Tell what a sentence may become, as it is spoken.")
+    ] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Check the file and leave; 1 if anything is wrong.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what was understood, and do nothing else.")
+    ] = False,
+    model: options.ModelOption = None,
+    device: options.DeviceOption = options.Device.AUTO,
+    threads: options.ThreadsOption = 1,
+) -> None:
+    """Hear the sentences of a file, and do what it says.
+
+    Each sentence heard is a line of JSON: its intent, slots, text and confidence; so is what
+    was rejected, and an action that failed. docs/COMMANDS.md tells of the file. It is read
+    again when it changes; what is wrong in it is told with its line, and the rest holds.
+
+    \b
+    Examples:
+      streamasr command home.toml
+      streamasr command home.toml --wake "hey computer"
+      streamasr command home.toml --check
+      streamasr command home.toml --audio order.wav --dry-run
+    """
+    from streamasr.app.commanding import Commander, Sources
+    from streamasr.app.live import standard_display
+
+    engine = options.open_model(
+        model, device=device, threads=threads, decoder=options.DecoderChoice.GRAPH
+    )
+    commander = Commander(
+        file,
+        engine,
+        graph_of(engine),
+        standard_display(),
+        wake=wake,
+        threshold=threshold,
+        partials=partials,
+        is_acting=not (dry_run or check),
+    )
+    if check:
+        raise typer.Exit(int(any(not problem.is_guess for problem in commander.problems)))
+    if text:
+        commander.take_texts(text)
+        return
+    commander.listen(Sources(input, tuple(audio or ()), raw_format(rate, None, None)))
+
+
+def graph_of(engine: Engine) -> GraphModel:
+    """What a model knows about words; raises ConfigError for one without."""
+    graph = engine.facts.graph
+    if graph is None:
+        raise ConfigError(
+            f"{engine.facts.name} has no lexicon, which commands need",
+            remedy="use a model with a language model",
+        )
+    return graph

@@ -1,0 +1,190 @@
+"""Audio in, intents out: one stream that hears commands, with or without a wake phrase.
+
+    listener = CommandListener(engine, grammar)
+    for samples in blocks:
+        for heard in listener.accept(samples):
+            ...                      # Woke | Guessed | Understood | Rejected
+    listener.finish()
+
+With a wake phrase only what follows it is heard: in the same breath, or within `AWAKE_S` of
+it. A new grammar holds from the next utterance on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from streamasr.core.commands.decoder import CommandDecoder
+from streamasr.core.commands.wake import Spotter
+from streamasr.core.commands.waking import WakingDecoder
+from streamasr.core.decoder import Decoder
+from streamasr.core.events import Event, Final, Partial, SpeechEnded, SpeechStarted
+from streamasr.core.features import SAMPLE_RATE
+from streamasr.core.options import StreamOptions
+from streamasr.core.recognizer import Engine, Recognizer, Samples
+from streamasr.edge.commands.grammar import CommandGrammar, Guess
+
+ENDPOINT_MS = 700
+"""People pause within an order."""
+LONGEST_S = 15.0
+AWAKE_S = 6.0
+"""After the wake phrase, until somebody speaks."""
+DEFAULT_THRESHOLD = 0.5
+"""Sentences that are less sure are rejected; bench/results/commands.jsonl."""
+
+
+@dataclass(frozen=True, slots=True)
+class Woke:
+    """The wake phrase was said; positions are samples at 16 kHz."""
+
+    at: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Guessed:
+    """What is being said may become this; it can still change."""
+
+    guess: Guess
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """A sentence was said."""
+
+    intent: str
+    slots: Mapping[str, Any]
+    text: str
+    confidence: float
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Something was said that is no sentence, or not surely one."""
+
+    text: str
+    """The nearest sentence."""
+    confidence: float
+    start: int
+    end: int
+
+
+Heard = Woke | Guessed | Understood | Rejected
+
+
+class CommandListener:
+    """One stream of audio."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        grammar: CommandGrammar,
+        *,
+        threshold: float = DEFAULT_THRESHOLD,
+        spotter: Spotter | None = None,
+        partials: bool = False,
+        endpoint_ms: int = ENDPOINT_MS,
+    ) -> None:
+        self.grammar = grammar
+        """May be replaced at any time."""
+        self.threshold = threshold
+        self._spotter = spotter
+        self._hop = engine.facts.emission_samples
+        self._awake_until = 0  # samples; utterances that begin before it are commands
+        self._heard_with = grammar  # the open utterance
+        self._waking: WakingDecoder | None = None
+        self._woke_at: int | None = None  # of the open utterance, as far as it was told
+        self._origin = 0
+        self._guess: Guess | None = None
+        options = StreamOptions(
+            partials=partials,
+            endpoint_ms=endpoint_ms,
+            max_utterance_s=LONGEST_S,
+            new_decoder=self._new_decoder,
+        )
+        self._stream = Recognizer(engine).stream(options)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Free the stream."""
+        self._stream.close()
+
+    def accept(self, samples: Samples) -> list[Heard]:
+        """Take audio: float32 [n] at 16 kHz in -1..1, any n."""
+        return self._tell(self._stream.accept(samples))
+
+    def gap(self, samples: int) -> list[Heard]:
+        """Account for lost audio."""
+        return self._tell(self._stream.gap(samples))
+
+    def flush(self) -> list[Heard]:
+        """End the open utterance."""
+        return self._tell(self._stream.flush())
+
+    def finish(self) -> list[Heard]:
+        """End the open utterance and take no more audio."""
+        return self._tell(self._stream.finish())
+
+    def _new_decoder(self) -> Decoder:
+        self._heard_with = grammar = self.grammar
+        self._guess = None
+        if self._spotter is None:
+            return CommandDecoder(grammar.model)
+        is_awake = self._stream.position <= self._awake_until
+        self._waking = WakingDecoder(
+            self._spotter, lambda: CommandDecoder(grammar.model), is_awake=is_awake
+        )
+        self._woke_at = None
+        return self._waking
+
+    def _tell(self, events: Iterable[Event]) -> list[Heard]:
+        told: list[Heard] = []
+        for event in events:
+            told += self._wake()
+            match event:
+                case SpeechStarted(at=at):
+                    self._origin = at
+                case Partial(text=text):
+                    told += self._begin(text)
+                case Final():
+                    told.append(self._end(event))
+                case SpeechEnded():
+                    self._waking = None
+                case _:
+                    pass
+        return told + self._wake()
+
+    def _wake(self) -> list[Heard]:
+        waking = self._waking
+        if waking is None or waking.woke_at is None or waking.woke_at == self._woke_at:
+            return []
+        self._woke_at = waking.woke_at
+        at = min(self._origin + waking.woke_at * self._hop, self._stream.position)
+        self._awake_until = self._stream.position + round(AWAKE_S * SAMPLE_RATE)
+        return [Woke(at, waking.score)]
+
+    def _begin(self, text: str) -> list[Heard]:
+        guess = self._heard_with.begin(text)
+        if guess is None or guess == self._guess:
+            return []
+        self._guess = guess
+        return [Guessed(guess, text)]
+
+    def _end(self, final: Final) -> Understood | Rejected:
+        intent = self._heard_with.understand(final.text)
+        if intent is None or final.confidence < self.threshold:
+            return Rejected(final.text, final.confidence, final.start, final.end)
+        self._awake_until = 0
+        return Understood(
+            intent.name, intent.slots, final.text, final.confidence, final.start, final.end
+        )

@@ -1,0 +1,136 @@
+"""Real speech through the shipped network: an order, and read books that are none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from streamasr.app.mixing import read_clip
+from streamasr.core.graph import GraphModel
+from streamasr.core.recognizer import Engine
+from streamasr.edge.commands.grammar import CommandGrammar, compile_sentences
+from streamasr.edge.commands.listener import (
+    AWAKE_S,
+    CommandListener,
+    Guessed,
+    Heard,
+    Rejected,
+    Understood,
+    Woke,
+)
+from streamasr.edge.commands.sentences import Sentences, read_sentences
+from streamasr.edge.commands.wake import make_spotter
+from streamasr.edge.engines import open_engine
+from tests.conftest import CLIP_TEXTS, DATA
+
+ORDER = read_clip(DATA / "order-1aa31732.flac")
+COFFEE = """
+[lists]
+drink = ["coffee", "latte", "mocha", "tea"]
+size = ["small", "eight ounce", "twelve ounce"]
+[intents.Order]
+sentences = ["(give me|make me|i want|can i get) (a|an) {size} {drink}"]
+"""
+MEANT = {"size": "eight ounce", "drink": "coffee"}
+
+
+@pytest.fixture(scope="module")
+def engine(spoken_bundle: Path) -> Engine:
+    return open_engine(spoken_bundle, device="cpu", decoder="graph")
+
+
+@pytest.fixture(scope="module")
+def base(engine: Engine) -> GraphModel:
+    assert engine.facts.graph is not None
+    return engine.facts.graph
+
+
+def compiled(folder: Path, text: str, base: GraphModel) -> CommandGrammar:
+    file = folder / "home.toml"
+    file.write_text(text)
+    return compile_sentences(read_sentences(file), base)
+
+
+def hear(listener: CommandListener, samples: np.ndarray) -> list[Heard]:
+    told = []
+    for start in range(0, len(samples), 1600):
+        told += listener.accept(samples[start : start + 1600])
+    return told
+
+
+def test_an_order_is_understood_as_it_is_spoken(
+    tmp_path: Path, engine: Engine, base: GraphModel
+) -> None:
+    with CommandListener(engine, compiled(tmp_path, COFFEE, base), partials=True) as listener:
+        *guesses, last = hear(listener, ORDER) + listener.finish()
+    assert isinstance(last, Understood)
+    assert (last.intent, last.slots) == ("Order", MEANT)
+    assert last.text == "make me an eight ounce coffee"
+    assert 0.5 < last.confidence <= 1
+    assert 16_000 < last.start < last.end < len(ORDER)
+    assert guesses
+    assert all(isinstance(guess, Guessed) and guess.guess.names == ("Order",) for guess in guesses)
+
+
+@pytest.mark.parametrize("clip", CLIP_TEXTS)
+def test_what_is_no_order_is_rejected(
+    clip: str, tmp_path: Path, engine: Engine, base: GraphModel
+) -> None:
+    with CommandListener(engine, compiled(tmp_path, COFFEE, base)) as listener:
+        told = hear(listener, read_clip(DATA / clip)) + listener.finish()
+    assert all(isinstance(heard, Rejected) and heard.confidence < 0.3 for heard in told)
+
+
+def test_an_order_that_the_grammar_lacks_is_rejected(
+    tmp_path: Path, engine: Engine, base: GraphModel
+) -> None:
+    other = COFFEE.replace('"coffee", ', "").replace('"eight ounce", ', "")
+    with CommandListener(engine, compiled(tmp_path, other, base)) as listener:
+        told = hear(listener, ORDER) + listener.finish()
+    assert [type(heard) for heard in told] == [Rejected]
+
+
+def test_another_grammar_holds_from_the_next_utterance_on(
+    tmp_path: Path, engine: Engine, base: GraphModel
+) -> None:
+    first = compiled(tmp_path, COFFEE, base)
+    second = compiled(tmp_path, COFFEE.replace("intents.Order", "intents.Brew"), base)
+    with CommandListener(engine, first) as listener:
+        told = hear(listener, ORDER[: 2 * 16_000])
+        listener.grammar = second
+        told += hear(listener, ORDER[2 * 16_000 :]) + hear(listener, ORDER) + listener.finish()
+    assert [heard.intent for heard in told if isinstance(heard, Understood)] == ["Order", "Brew"]
+
+
+def listening(tmp_path: Path, engine: Engine, base: GraphModel, phrase: str) -> CommandListener:
+    file = Sentences(tmp_path / "home.toml")
+    spotter = make_spotter(phrase, {"threshold": -1.5}, base, file)
+    return CommandListener(engine, compiled(tmp_path, COFFEE, base), spotter=spotter)
+
+
+def test_without_the_wake_phrase_nothing_is_heard(
+    tmp_path: Path, engine: Engine, base: GraphModel
+) -> None:
+    with listening(tmp_path, engine, base, "hey computer") as listener:
+        assert hear(listener, ORDER) + listener.finish() == []
+
+
+def test_after_the_wake_phrase_an_order_is_heard_and_then_no_more(
+    tmp_path: Path, engine: Engine, base: GraphModel
+) -> None:
+    phrase = "surprised"  # the reader of a clip says it
+    clip = read_clip(DATA / "1970-28415-0030.flac")
+    with listening(tmp_path, engine, base, phrase) as listener:
+        told = hear(listener, np.concatenate([clip[: round(2.6 * 16_000)], ORDER, ORDER]))
+        told += listener.finish()
+    assert [type(heard) for heard in told if not isinstance(heard, Rejected)] == [Woke, Understood]
+
+
+def test_it_falls_asleep_again(tmp_path: Path, engine: Engine, base: GraphModel) -> None:
+    clip = read_clip(DATA / "1970-28415-0030.flac")[: round(2.6 * 16_000)]
+    silence = np.zeros(round((AWAKE_S + 1) * 16_000), np.float32)
+    with listening(tmp_path, engine, base, "surprised") as listener:
+        told = hear(listener, np.concatenate([clip, silence, ORDER])) + listener.finish()
+    assert [type(heard) for heard in told] == [Woke]
