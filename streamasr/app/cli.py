@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 
 VERBS = {
     "serve": "Run the recogniser as a websocket daemon.",
+    "token": "Make a token that lets a client in.",
     "mic": "Print what is said into a microphone, until Ctrl-C.",
     "command": "Hear the sentences of a file, and do what it says.",
     "dictate": "Type what is said into the window that has the focus.",

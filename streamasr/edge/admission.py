@@ -14,7 +14,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 import logging
+import os
 import re
+import secrets
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -23,7 +25,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from streamasr.core.dialects import Refusal
 from streamasr.edge.settings import Settings, is_loopback
-from streamasr.errors import ConfigError
+from streamasr.errors import ConfigError, UsageError
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +34,27 @@ KEY_PROTOCOLS = ("openai-insecure-api-key.", "realtime-token.")
 MINTED_S = 600
 """How long a secret opens the door that was made from a token."""
 _HASHED = re.compile(r"sha256:([0-9a-fA-F]{64})")
+
+
+def new_token() -> tuple[str, str]:
+    """A token nobody can guess, and the line of a token file that stands for it."""
+    token = secrets.token_urlsafe(24)
+    return token, f"sha256:{_digest(token).hex()}"
+
+
+def add_token(file: Path, line: str, *, name: str = "") -> None:
+    """Append a line to a token file, below a comment with its name; a new file is private.
+
+    Raises UsageError for a name that is no comment, OSError when the file cannot be written.
+    """
+    if not name.isprintable():
+        raise UsageError(f"the name {name!r} is no comment", remedy="one line of text")
+    comment = f"# {name}\n" if name else ""
+    fd = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    with os.fdopen(fd, "rb+") as content:
+        before = content.read()
+        gap = "\n" if before and not before.endswith(b"\n") else ""
+        content.write(f"{gap}{comment}{line}\n".encode())
 
 
 class Tokens:

@@ -53,7 +53,7 @@ class Door:
     def _open(self, request: Request, scope: Scope) -> Dialect:
         """Begin a dialect if the request is granted; raises Refused."""
         query = scope["query_string"].decode("latin-1")
-        self._service.admit(Headers(scope=scope), query)
+        self._service.admit(Headers(scope=scope), query, peer_of(scope))
         if query.count("&") >= MOST_FIELDS:
             raise Refused(
                 Refusal(400, "bad_field", f"the query has more than {MOST_FIELDS} fields")
@@ -86,7 +86,7 @@ class Door:
     async def explain(self, request: HttpRequest) -> Response:
         """What a websocket would be refused for, which a browser does not tell its pages."""
         try:
-            self._service.admit(request.headers, request.url.query)
+            self._service.admit(request.headers, request.url.query, peer_of(request.scope))
             refusal = Refusal(
                 426,
                 "not_a_websocket",
@@ -117,7 +117,7 @@ def request_of(scope: Scope, model: str) -> Request:
 def respond(refusal: Refusal, answer: Answer) -> JSONResponse:
     """A refusal as an HTTP response."""
     headers: dict[str, str] = {}
-    if refusal.status == 503:
+    if refusal.status in (429, 503):
         headers["retry-after"] = str(RETRY_AFTER_S)
     if refusal.status == 401:
         headers["www-authenticate"] = "Bearer"

@@ -7,6 +7,7 @@ session itself is configured by its own first message.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -64,10 +65,16 @@ class Minting:
     async def _read(self, request: HttpRequest) -> tuple[Request, dict[str, Any]]:
         self._service.check_room(1)
         body = b""
-        async for piece in request.stream():
-            body += piece
-            if len(body) > MAX_TEXT_BYTES:
-                openai.refuse(f"the body is longer than {MAX_TEXT_BYTES} bytes", "body", 413)
+        try:
+            async with asyncio.timeout(self._service.settings.limits.request_s):
+                async for piece in request.stream():
+                    body += piece
+                    if len(body) > MAX_TEXT_BYTES:
+                        openai.refuse(
+                            f"the body is longer than {MAX_TEXT_BYTES} bytes", "body", 413
+                        )
+        except TimeoutError:
+            openai.refuse("the body took too long", "body", 408)
         try:
             wanted = json.loads(body or b"{}")
         except (ValueError, RecursionError):

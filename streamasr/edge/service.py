@@ -11,7 +11,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 from starlette.applications import Starlette
@@ -61,6 +63,7 @@ class Service:
         self.meters = meters or Meters()
         self._tally = tally or Tally()
         self._sessions: set[Session] = set()
+        self._clients: Counter[str] = Counter()  # sessions of each client
         self._is_draining = False
         self._cut = 0  # sessions that were cut
         self._changed = asyncio.Event()  # a session ended
@@ -128,11 +131,19 @@ class Service:
             return "the model is being loaded" if self.worker.is_alive else "the engine failed"
         return ""
 
-    def admit(self, headers: Mapping[str, str], query: str) -> None:
-        """Let a request for a session in, or raise Refused."""
+    def admit(self, headers: Mapping[str, str], query: str, peer: str) -> None:
+        """Let a request for a session in, or raise Refused; ``peer`` is address and port."""
         if (refusal := self.current.admission.refuse(headers, query)) is not None:
             raise Refused(refusal)
+        self.check_client(peer)
         self.check_room(1)
+
+    def check_client(self, peer: str) -> None:
+        """Raise Refused when a client has all the sessions that it may have."""
+        most = self.settings.limits.client_sessions
+        if most and self._clients[client_of(peer)] >= most:
+            message = f"this client has the {most} sessions that it may have"
+            raise Refused(Refusal(429, "busy", message, "end one of them first"))
 
     def mint(self, headers: Mapping[str, str], query: str) -> tuple[str, int]:
         """A secret as good as the token of this request, and the second when it expires.
@@ -160,11 +171,16 @@ class Service:
     def counting(self, session: Session) -> Iterator[None]:
         """Count a session, and drain it with the others."""
         self._sessions.add(session)
+        client = client_of(session.peer)
+        self._clients[client] += 1
         self.update()
         try:
             yield
         finally:
             self._sessions.discard(session)
+            self._clients[client] -= 1
+            if not self._clients[client]:
+                del self._clients[client]
             self.update()
             self._changed.set()
 
@@ -233,6 +249,23 @@ class Service:
         self.update()
         body, content_type = self.meters.page()
         return Response(body, headers={"content-type": content_type})
+
+
+def client_of(peer: str) -> str:
+    """Whose address and port these are: an address, or the network of one who has many.
+
+    >>> client_of("192.0.2.7:4711"), client_of("2001:db8:1:2:3::4:4711")
+    ('192.0.2.7', '2001:db8:1:2::/64')
+    """
+    host = peer.rpartition(":")[0].strip("[]").partition("%")[0]
+    with contextlib.suppress(ValueError):
+        address = ip_address(host)
+        mapped = getattr(address, "ipv4_mapped", None)
+        if mapped is not None:
+            return str(mapped)
+        if address.version == 6:
+            return str(ip_network((address, 64), strict=False))
+    return host
 
 
 def create_app(

@@ -95,6 +95,11 @@ class Session:
         self._reason = ""  # why the session ended, once that is decided
 
     @property
+    def peer(self) -> str:
+        """Address and port of its client."""
+        return self._transport.peer
+
+    @property
     def streams(self) -> int:
         """The most that it has recognised at a time."""
         return self._dialect.streams

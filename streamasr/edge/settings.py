@@ -76,6 +76,9 @@ class LimitSettings:
     """What one session, and all of them together, may take."""
 
     sessions: int = _setting(256, "sessions at a time; more are refused with 503", low=1)
+    client_sessions: int = _setting(
+        0, "sessions at a time from one address (of IPv6: a /64), in each worker; 0 is any", low=0
+    )
     calibrated: bool = _setting(True, "refuse what this machine was measured not to carry, too")
     message_bytes: int = _setting(
         1_048_576, "longest audio message in bytes", low=1024, high=64 * 1024 * 1024
@@ -85,6 +88,9 @@ class LimitSettings:
     )
     outbox_events: int = _setting(
         64, "events waiting for a slow client before reading its audio stops", low=1
+    )
+    request_s: float = _setting(
+        20.0, "seconds a connection may take to ask for something until it is cut", low=0.1
     )
     idle_s: float = _setting(300.0, "seconds without any message until the session ends", low=0.1)
     stall_s: float = _setting(

@@ -157,7 +157,7 @@ class Uploads:
         return Response(body, upload.status, headers, kind)
 
     def _admit(self, request: HttpRequest) -> Request:
-        self._service.admit(request.headers, request.url.query)
+        self._service.admit(request.headers, request.url.query, peer_of(request.scope))
         return request_of(request.scope, self._service.model)
 
     async def _receive(

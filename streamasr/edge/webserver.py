@@ -10,10 +10,13 @@ import asyncio
 import contextlib
 import logging
 import socket
+from functools import partial
 from typing import Any
 
+import h11
 import uvicorn
 from starlette.applications import Starlette
+from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from streamasr.edge.door import ABORT
@@ -24,6 +27,47 @@ PING_INTERVAL_S = 20.0
 """Keeps the paths through routers open; a late answer is no reason to hang up."""
 GOODBYE_S = 2
 """Left for closing handshakes once all sessions are over."""
+
+
+class HttpProtocol(H11Protocol):
+    """uvicorn's HTTP, which does not wait for ever for the head of a request."""
+
+    def __init__(self, *args: Any, request_s: float, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._request_s = request_s
+        self._deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._expect()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._forget_deadline()
+        super().connection_lost(exc)
+
+    def handle_events(self) -> None:
+        super().handle_events()
+        if self.conn.their_state is h11.IDLE:  # the next request is still to come
+            self._expect()
+        else:
+            self._forget_deadline()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._expect()
+
+    def _expect(self) -> None:
+        if self._deadline is None and not self.transport.is_closing():
+            self._deadline = self.loop.call_later(self._request_s, self._give_up)
+
+    def _give_up(self) -> None:
+        self._deadline = None
+        self.transport.abort()
+
+    def _forget_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
@@ -49,7 +93,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                http="h11",
+                http=partial(HttpProtocol, request_s=settings.limits.request_s),  # type: ignore[arg-type]
                 ws=WebSocketProtocol,
                 ws_max_size=_most(settings),
                 ws_ping_interval=PING_INTERVAL_S,

@@ -115,6 +115,7 @@ async def _converse(service: Service, transport: TcpTransport) -> None:
     """One connection, to its end."""
     name = secrets.token_hex(4)
     try:
+        service.check_client(transport.peer)
         service.check_room(Wyoming.streams)
     except Refused as refused:
         with contextlib.suppress(OSError):

@@ -13,7 +13,7 @@ from websockets.typing import Origin
 from streamasr.core.messages import WireError
 from streamasr.core.recognizer import Engine
 from streamasr.edge.client import connect
-from streamasr.edge.service import CROWD
+from streamasr.edge.service import CROWD, client_of
 from streamasr.edge.service import STREAM_PATH as PATH
 from streamasr.errors import ConfigError, OverloadError, UsageError
 from tests.edge.daemon import Daemon, daemon, pcm
@@ -200,3 +200,33 @@ async def test_an_engine_that_fails_is_told_to_all_sessions() -> None:
         running.service.fail(running.worker)
         with pytest.raises(WireError, match="engine failed"):
             await client.stop()
+
+
+async def test_a_client_has_no_more_sessions_than_it_may() -> None:
+    async with daemon(limits__client_sessions=2) as running:
+        async with connect(running.url), connect(running.url):
+            status, body = await refusal(running)
+            assert (status, body["code"]) == (429, "busy")
+            with pytest.raises(OverloadError, match="the 2 sessions that it may have"):
+                async with connect(running.url):
+                    pass
+        await running.until(lambda: running.service.sessions == 0)
+        async with connect(running.url):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("peer", "client"),
+    [
+        ("192.0.2.7:80", "192.0.2.7"),
+        ("::ffff:192.0.2.7:80", "192.0.2.7"),
+        ("2001:db8::1:80", "2001:db8::/64"),
+        ("2001:db8::ffff:ffff:ffff:ffff:80", "2001:db8::/64"),
+        ("2001:db8:0:1::1:80", "2001:db8:0:1::/64"),
+        ("fe80::1%eth0:80", "fe80::/64"),
+        ("?:0", "?"),
+        ("", ""),
+    ],
+)
+def test_clients_are_known_by_address_or_network(peer: str, client: str) -> None:
+    assert client_of(peer) == client
