@@ -8,7 +8,10 @@ being said is still heard as before.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
+import signal
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,6 +23,7 @@ from typing import Any, assert_never
 from streamasr.app.levels import LevelWatch
 from streamasr.app.listening import stop_on_signals
 from streamasr.app.live import Display
+from streamasr.core.commands.wake import Spotter
 from streamasr.core.features import SAMPLE_RATE
 from streamasr.core.graph import GraphModel
 from streamasr.core.recognizer import Engine
@@ -37,6 +41,7 @@ from streamasr.edge.commands.listener import (
 from streamasr.edge.commands.listener import Heard as Told
 from streamasr.edge.commands.sentences import Problem, Sentences, read_sentences
 from streamasr.edge.commands.wake import make_spotter
+from streamasr.edge.commands.wyoming import CommandService, serve_commands
 from streamasr.edge.microphone import Heard, Item, Lost, Resumed, Stalled
 from streamasr.edge.sources import RawFormat, open_source
 from streamasr.errors import ConfigError
@@ -100,9 +105,8 @@ class Commander:
         if type(chosen) not in (int, float) or not 0 <= chosen <= 1:
             raise ConfigError(f"{file}: reject.below lies in 0..1, got {chosen!r}")
         self._threshold = float(chosen) if threshold is None else threshold
-        self._spotter = make_spotter(
-            wake, self._loaded.sentences.tables.get("wake", {}), graph, self._loaded.sentences
-        )
+        self._phrase = wake
+        self._spotter = self._new_spotter()
         self._actor: Actor | None = None
 
     @property
@@ -119,6 +123,37 @@ class Commander:
                     self._print(Rejected(text, 0.0, 0, 0))
                 else:
                     self._print(Understood(intent.name, intent.slots, text, 1.0, 0, 0))
+
+    def serve(self, host: str, port: int) -> None:
+        """Serve Wyoming until a signal comes."""
+        with self._acting(), ThreadPoolExecutor(1, "reading") as reading:
+            asyncio.run(self._serve(host, port, reading))
+
+    async def _serve(self, host: str, port: int, reading: ThreadPoolExecutor) -> None:
+        table = self._loaded.sentences.tables.get("wake", {})
+        service = CommandService(
+            self._engine,
+            self._loaded.grammar,
+            self._threshold,
+            self._new_spotter,
+            str(self._phrase or table.get("phrase", "")),
+            self._act,
+        )
+        stopped = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+        async with serve_commands(service, host, port) as bound:
+            self._note(f"Wyoming on tcp://{host}:{bound}; Ctrl-C ends")
+            fresh = self._changes(reading)
+            while not stopped.is_set():
+                if (loaded := next(fresh)) is not None:
+                    service.grammar = self._take_up(loaded)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(stopped.wait(), LOOK_S)
+
+    def _new_spotter(self) -> Spotter | None:
+        sentences = self._loaded.sentences
+        return make_spotter(self._phrase, sentences.tables.get("wake", {}), self._graph, sentences)
 
     def listen(self, sources: Sources) -> None:
         """Hear the files, or the microphone until it is stopped."""
@@ -187,7 +222,7 @@ class Commander:
             if heard >= LOOK_S * SAMPLE_RATE:
                 heard = 0
                 if (loaded := next(fresh)) is not None:
-                    self._take_up(loaded, listener)
+                    listener.grammar = self._take_up(loaded)
         self._tell(listener.finish())
 
     def _changes(self, reading: ThreadPoolExecutor) -> Iterator[Loaded | None]:
@@ -207,13 +242,13 @@ class Commander:
                 self._note(f"{error}; going on with the sentences from before")
                 yield None
 
-    def _take_up(self, loaded: Loaded, listener: CommandListener) -> None:
+    def _take_up(self, loaded: Loaded) -> CommandGrammar:
         self._loaded = loaded
         self._show_problems(loaded.problems)
-        listener.grammar = loaded.grammar
         if self._actor is not None:
             self._actor.change(loaded.plan)
         self._note(f"read {self._file} again")
+        return loaded.grammar
 
     def _tell(self, told: Iterable[Told]) -> None:
         for heard in told:
@@ -221,8 +256,12 @@ class Commander:
 
     def _print(self, heard: Told) -> None:
         self._line(as_json(heard))
-        if isinstance(heard, Understood) and self._actor is not None:
-            self._actor.act(Order(heard.intent, heard.slots, heard.text, heard.confidence))
+        if isinstance(heard, Understood):
+            self._act(Order(heard.intent, heard.slots, heard.text, heard.confidence))
+
+    def _act(self, order: Order) -> None:
+        if self._actor is not None:
+            self._actor.act(order)
 
     def _report(self, report: Report) -> None:
         """From the thread of the actions."""

@@ -73,8 +73,9 @@ def open_model(
     device: Device,
     threads: int,
     decoder: DecoderChoice = DecoderChoice.AUTO,
+    capacity: int = 1,
 ) -> Engine:
-    """Open the engine of a model for one stream; raises BundleError."""
+    """Open the engine of a model for one stream, or for ``capacity``; raises BundleError."""
     from streamasr.edge import bundle
     from streamasr.edge.engines import open_engine
 
@@ -82,7 +83,7 @@ def open_model(
         bundle.find(model),
         device=device.value,
         threads=threads,
-        capacity=1,
+        capacity=capacity,
         decoder=decoder.value,
     )
 

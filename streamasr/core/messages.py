@@ -16,6 +16,10 @@ from streamasr.errors import PeerError
 
 VERSIONS = (1,)
 WAV = "wav"
+OPUS = "opus"
+"""A packet a message."""
+CONTAINER = "container"
+"""WAV, Ogg, WebM, FLAC, MP3 or MP4, as the first bytes tell."""
 MAX_TEXT_BYTES = 64 * 1024
 """The longest text frame a client may send."""
 

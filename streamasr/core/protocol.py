@@ -27,8 +27,10 @@ from streamasr.core.events import Alternative, Partial, Word
 from streamasr.core.hotwords import DEFAULT_BOOST, MOST, HotWord
 from streamasr.core.messages import (
     CLIENT_TYPES,
+    CONTAINER,
     MAX_TEXT_BYTES,
     NAMES,
+    OPUS,
     SERVER_TYPES,
     VERSIONS,
     WAV,
@@ -251,7 +253,7 @@ def _kind(value: object) -> str:
 
 CHECKS: dict[type[Any], dict[str, Check]] = {
     Start: {
-        "encoding": _one_of(*ENCODINGS, WAV),
+        "encoding": _one_of(*ENCODINGS, WAV, OPUS, CONTAINER),
         "sample_rate": _whole(LOWEST_RATE, HIGHEST_RATE),
         "channels": _whole(1, MOST_CHANNELS),
         "partials": _truth,

@@ -31,6 +31,8 @@ from streamasr.edge.worker import EngineThread
 
 WAV_BYTES_PER_S = 48_000 * 2 * 2
 """The header of a WAV file comes too late to size its inbox: 48 kHz stereo is assumed."""
+CONTAINER_BYTES_PER_S = 48_000
+"""What a file of any kind is taken for: FLAC has as much, WAV more and all others less."""
 
 DOORS: dict[str, Callable[[], Door]] = {
     WAV: WavDoor,
@@ -205,6 +207,8 @@ def _door(start: Start, channels: int) -> Door:
 def _bytes_per_s(start: Start, channels: int) -> int:
     if start.encoding in (OPUS, OGG):
         return BYTES_PER_S
+    if start.encoding == CONTAINER:
+        return CONTAINER_BYTES_PER_S
     if start.encoding in DOORS:
         return WAV_BYTES_PER_S
     return PcmDecoder(start.encoding, channels).frame_bytes * start.sample_rate

@@ -92,6 +92,24 @@ class Clip:
         soundfile.write(file, self.samples, 16_000, format="OGG", subtype="OPUS")
         return file.getvalue()
 
+    def media(self, container: str, codec: str) -> bytes:
+        """Any file that FFmpeg's libraries write, as a stream that nobody can seek in."""
+        import av
+
+        file = io.BytesIO()
+        rate = 48_000 if codec == "libopus" else 16_000
+        with av.open(file, "w", format=container) as out:
+            stream = out.add_stream(codec, rate=rate, layout="mono", bit_rate=96_000)
+            kind = stream.codec_context.codec.audio_formats[0].name
+            resampler = av.AudioResampler(format=kind, layout="mono", rate=rate)
+            frame = av.AudioFrame.from_ndarray(self.samples[None], format="flt", layout="mono")
+            frame.sample_rate = 16_000
+            for piece in (frame, None):
+                for part in resampler.resample(piece):
+                    out.mux(stream.encode(part))
+            out.mux(stream.encode(None))
+        return file.getvalue()
+
     def check(self, heard: str) -> None:
         """At most two words of ten may differ."""
         errors = count_errors(self.text.split(), heard.lower().split())

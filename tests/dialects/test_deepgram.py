@@ -278,3 +278,19 @@ def test_the_javascript_client_reads_the_words(served: Served, clip: Clip, tmp_p
     )
     assert result.returncode == 0, result.stderr
     clip.check(result.stdout.strip())
+
+
+@pytest.mark.parametrize(
+    ("container", "codec"), [("webm", "libopus"), ("flac", "flac"), ("mp3", "libmp3lame")]
+)
+def test_files_of_browsers_and_others_need_no_encoding(
+    served: Served, clip: Clip, container: str, codec: str
+) -> None:
+    data = clip.media(container, codec)
+
+    def talk(connection: Any) -> None:
+        for block in blocks(data, 700):
+            connection.send_media(block)
+
+    messages = listen(served, {"model": "nova-3"}, talk)
+    clip.check(transcript(messages))

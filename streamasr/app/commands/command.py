@@ -9,7 +9,10 @@ import typer
 
 from streamasr.app import options
 from streamasr.app.commands.transcribe import raw_format
-from streamasr.errors import ConfigError
+from streamasr.edge.settings import is_loopback
+from streamasr.errors import ConfigError, UsageError
+
+MOST_CONNECTIONS = 8
 
 if TYPE_CHECKING:
     from streamasr.core.graph import GraphModel
@@ -51,6 +54,17 @@ def command(
     partials: Annotated[
         bool, typer.Option("--partials", help="Tell what a sentence may become, as it is spoken.")
     ] = False,
+    wyoming: Annotated[
+        str | None,
+        typer.Option(
+            "--wyoming",
+            metavar="[HOST:]PORT",
+            help="Serve Home Assistant's pipeline there, instead of hearing a microphone.",
+        ),
+    ] = None,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Let other machines in; Wyoming has no passwords.")
+    ] = False,
     check: Annotated[
         bool, typer.Option("--check", help="Check the file and leave; 1 if anything is wrong.")
     ] = False,
@@ -73,12 +87,18 @@ def command(
       streamasr command home.toml --wake "hey computer"
       streamasr command home.toml --check
       streamasr command home.toml --audio order.wav --dry-run
+      streamasr command home.toml --wyoming 10400
     """
     from streamasr.app.commanding import Commander, Sources
     from streamasr.app.live import standard_display
 
+    where = None if wyoming is None else address(wyoming, insecure=insecure)
     engine = options.open_model(
-        model, device=device, threads=threads, decoder=options.DecoderChoice.GRAPH
+        model,
+        device=device,
+        threads=threads,
+        decoder=options.DecoderChoice.GRAPH,
+        capacity=1 if where is None else MOST_CONNECTIONS,
     )
     commander = Commander(
         file,
@@ -92,10 +112,27 @@ def command(
     )
     if check:
         raise typer.Exit(int(any(not problem.is_guess for problem in commander.problems)))
+    if where is not None:
+        commander.serve(*where)
+        return
     if text:
         commander.take_texts(text)
         return
     commander.listen(Sources(input, tuple(audio or ()), raw_format(rate, None, None)))
+
+
+def address(text: str, *, insecure: bool) -> tuple[str, int]:
+    """Host and port of ``--wyoming``; raises UsageError."""
+    host, _, port = text.rpartition(":")
+    host = host.strip("[]") or "127.0.0.1"
+    if not port.isdecimal() or not 0 <= int(port) <= 65_535:
+        raise UsageError(f"{text!r} is no port", remedy="such as 10400 or 0.0.0.0:10400")
+    if not is_loopback(host) and not insecure:
+        raise UsageError(
+            f"Wyoming on {host} would let other machines in without passwords",
+            remedy="add --insecure if that is meant",
+        )
+    return host, int(port)
 
 
 def graph_of(engine: Engine) -> GraphModel:

@@ -17,17 +17,31 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
-from streamasr.core.messages import MAX_TEXT_BYTES, ServerMessage, Start, Stop
+from streamasr.core.messages import (
+    CONTAINER,
+    MAX_TEXT_BYTES,
+    OPUS,
+    ServerMessage,
+    Start,
+    Stop,
+    WireError,
+)
 from streamasr.errors import PeerError
 
 # What a session is asked to do
 
-OPUS = "opus"
-"""An encoding of `Listen`: packets, each after its length in two bytes, big end first."""
+# Encodings of `Listen`: `OPUS` is packets, each after its length in two bytes, big end first;
+# `CONTAINER` a file of which the first bytes tell what it is.
 OGG = "ogg"
 """Opus in Ogg."""
-CONTAINER = "container"
-"""WAV or Ogg, as the first bytes tell."""
+MOST_PACKET_BYTES = 2**16 - 1
+
+
+def opus_packet(frame: bytes) -> bytes:
+    """A packet of Opus with its length before it, which alone will tell its end from here on."""
+    if len(frame) > MOST_PACKET_BYTES:
+        raise WireError("audio_format", f"a packet of {len(frame)} bytes is not Opus")
+    return len(frame).to_bytes(2) + frame if frame else b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,5 +228,6 @@ __all__ = [
     "Start",
     "Stop",
     "Told",
+    "opus_packet",
     "plain_answer",
 ]

@@ -32,13 +32,13 @@ from streamasr.core.dialects import (
     Say,
     Stop,
     Told,
+    opus_packet,
 )
 from streamasr.core.dialects.deepgram_options import Options, read_options
 from streamasr.core.events import Final, Partial, SpeechEnded, SpeechStarted, Word
 from streamasr.core.features import SAMPLE_RATE
 from streamasr.core.messages import ERRORS, REASONS, Closed, Error, Flushed, Ready, WireError
 
-MOST_PACKET_BYTES = 2**16 - 1
 IDLE = (1011, "NET-0001: no audio and no KeepAlive arrived for too long")
 BAD_AUDIO = (1008, "DATA-0000: the audio is not what was declared")
 
@@ -90,16 +90,9 @@ class Deepgram:
         if not frame:  # the way to close before there was CloseStream
             return [Stop()]
         self._digest.update(frame)
-        hear = Hear(self._framed(frame))
+        is_packet = self._options.listen.start.encoding == OPUS
+        hear = Hear(opus_packet(frame) if is_packet else frame)
         return [hear, Mark()] if self._options.utterance_end is not None else [hear]
-
-    def _framed(self, frame: bytes) -> bytes:
-        """A message of Opus is a packet, whose end only its length will tell from here on."""
-        if self._options.listen.start.encoding != OPUS:
-            return frame
-        if len(frame) > MOST_PACKET_BYTES:
-            raise WireError("audio_format", f"a packet of {len(frame)} bytes is not Opus")
-        return len(frame).to_bytes(2) + frame
 
     def _control(self, text: str) -> Sequence[Action]:
         message = _read(text)

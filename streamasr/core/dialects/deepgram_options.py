@@ -26,6 +26,7 @@ ENCODINGS = {
     "alaw": "alaw",
     "opus": OPUS,
     "ogg-opus": OGG,
+    "flac": CONTAINER,
 }
 TELEPHONE_RATE = 8000
 """Hertz of mulaw and alaw where no rate is given."""

@@ -19,6 +19,7 @@ from streamasr.core.dialects import (
     Reply,
     Stop,
     Told,
+    opus_packet,
 )
 from streamasr.core.messages import ERRORS, REASONS, Closed, Error
 from streamasr.core.protocol import Dialogue, encode
@@ -33,15 +34,19 @@ class Native:
 
     def __init__(self) -> None:
         self._dialogue = Dialogue()
+        self._is_packets = False  # each message of audio is a packet
 
     def greet(self) -> Sequence[Action]:
         return NOTHING
 
     def receive(self, frame: str | bytes) -> Sequence[Action]:
         if isinstance(frame, bytes):
-            return (Hear(frame),) if self._dialogue.receive_audio() else NOTHING
+            if not self._dialogue.receive_audio():
+                return NOTHING
+            return (Hear(opus_packet(frame) if self._is_packets else frame),)
         match self._dialogue.receive_text(frame):
             case messages.Start() as start:
+                self._is_packets = start.encoding == messages.OPUS
                 return (Listen(start),)
             case messages.Flush(id=key):
                 return (Flush(key),)

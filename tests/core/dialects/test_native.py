@@ -41,3 +41,12 @@ def test_what_makes_no_sense_raises() -> None:
 
 def test_it_is_spoken_where_it_always_was() -> None:
     assert ENTRANCE.path == "/v1/stream"
+
+
+def test_packets_of_opus_go_on_with_their_lengths() -> None:
+    native = Native()
+    native.receive('{"type": "start", "encoding": "opus"}')
+    assert native.receive(b"abc") == (Hear(b"\0\x03abc"),)
+    assert native.receive(b"") == (Hear(b""),)
+    with pytest.raises(WireError, match="not Opus"):
+        native.receive(bytes(2**16))
