@@ -72,11 +72,11 @@ class Meters:
             return Histogram(f"streamasr_{name}", help, buckets=buckets, registry=registry)
 
         self.sessions = gauge("sessions", "Open sessions", "dialect")
+        self.streams = gauge("streams", "Streams that are open, or kept for open sessions")
         self.capacity = gauge(
             "capacity_streams", "Streams that this machine is estimated to carry in real time"
         )
         self.audio = counter("audio_seconds", "Audio that went through the model")
-        self.busy = counter("busy_seconds", "Time that engine threads worked")
         self.step = histogram("step_seconds", "One step of a batch through the model", SHORT)
         self.batch = histogram("batch_streams", "Streams in a batch", BATCHES)
         self.lag = histogram(

@@ -356,17 +356,22 @@ class Session:
         done = self._closed()
         if self._meter is not None:
             self._meter.close(self._reason, done.rtf)
+        fields = {
+            "session": self.id,
+            "dialect": self._dialect.name,
+            "peer": self._transport.peer,
+            "reason": self._reason,
+            "audio_s": round(done.audio_s, 3),
+            "lasted_s": round(self._loop.time() - self._opened_at, 3),
+            "utterances": done.utterances,
+            "words": done.words,
+            "rtf": round(done.rtf, 6),
+            "worst_lag_ms": round(done.worst_lag_ms, 1),
+        }
         log.info(
-            "session %s (%s) from %s ended: %s; %.1f s heard in %.1f s, %d utterances, %d words, "
-            "rtf %.4f, worst lag %.0f ms",
-            self.id,
-            self._dialect.name,
-            self._transport.peer,
-            self._reason,
-            done.audio_s,
-            self._loop.time() - self._opened_at,
-            done.utterances,
-            done.words,
-            done.rtf,
-            done.worst_lag_ms,
+            "session %(session)s (%(dialect)s) from %(peer)s ended: %(reason)s; %(audio_s).1f s "
+            "heard in %(lasted_s).1f s, %(utterances)d utterances, %(words)d words, rtf %(rtf).4f, "
+            "worst lag %(worst_lag_ms).0f ms",
+            fields,
+            extra={"fields": fields},
         )

@@ -69,6 +69,9 @@ class ServerSettings:
     log_level: str = _setting(
         "info", "least severe line to log", choices=("debug", "info", "warning", "error")
     )
+    log_format: str = _setting(
+        "text", "lines of the log as text, or each as a JSON object", choices=("text", "json")
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -243,6 +243,7 @@ async def test_nothing_that_was_said_and_no_token_is_logged(tmp_path: Path) -> N
         transcript = await transcribe(url, pieces(AUDIO), vad=False)
         running.signal()
         assert await running.end() == 0
+    assert sum("ended: stop" in line for line in running.log) == 1
     log = "".join(running.log)
     assert "hush-hush" not in log
     assert transcript.text not in log

@@ -92,7 +92,7 @@ def serve(
     else:
         from streamasr.edge.supervisor import supervise
 
-        set_up_logging(getattr(logging, settings.server.log_level.upper()), force=False)
+        _set_up_logging(settings)
         code = supervise(settings, work, read)
     if code:
         raise typer.Exit(code)
@@ -103,9 +103,16 @@ def work(settings: Settings, link: Link | None = None, reread: Reread | None = N
     from streamasr.edge.pages import demo_routes
     from streamasr.edge.server import run
 
-    set_up_logging(getattr(logging, settings.server.log_level.upper()), force=False)
+    _set_up_logging(settings)
     _parse_hotwords(settings)  # refused before anything is loaded
     return run(settings, open_engine_of, demo_routes(WEB), link, reread)
+
+
+def _set_up_logging(settings: Settings) -> None:
+    """As the settings say, but as loud as ``-v`` or ``-q`` made it."""
+    server = settings.server
+    level = getattr(logging, server.log_level.upper())
+    set_up_logging(level, force=False, as_json=server.log_format == "json")
 
 
 def open_engine_of(settings: Settings) -> Engine:

@@ -17,8 +17,9 @@ def token(
 ) -> None:
     """Make a token that lets a client in.
 
-    It is printed; the file gets its hash alone. Give the file to the daemon with --token-file. One that runs reads it again at SIGHUP;
-    to revoke a token, delete its line. Without FILE the line is printed after the token.
+    It is printed; the file gets its hash alone. Give the file to the daemon with --token-file.
+    One that runs reads it again at SIGHUP; to revoke a token, delete its line. Without FILE
+    the line is printed after the token.
 
     \b
     Examples:
