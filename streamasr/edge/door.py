@@ -78,6 +78,7 @@ class Door:
             transport,
             name=request.session,
             meter=service.meters.session(dialect.name),
+            fits=service.fits,
         )
         with service.counting(session):
             await transport.accept(subprotocol=chosen[0] if chosen else None, headers=headers)

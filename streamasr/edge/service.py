@@ -22,7 +22,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from streamasr.core.dialects import Refusal, Refused, native
-from streamasr.edge.capacity import Calibration
+from streamasr.edge.capacity import Calibration, Kind
 from streamasr.edge.door import ABORT, Door
 from streamasr.edge.entrances import ENTRANCES
 from streamasr.edge.generation import Generation, first
@@ -105,10 +105,29 @@ class Service:
 
     @property
     def room(self) -> int:
-        """The most streams at a time in this process, as far as that is known."""
+        """The streams of this process, and as many more of the usual kind as there is room for."""
         room = min(self.settings.limits.sessions, self.worker.capacity)
-        estimated = self.current.calibration.streams if self.settings.limits.calibrated else None
+        estimated = self._estimate() if self.settings.limits.calibrated else None
         return room if estimated is None else min(room, estimated)
+
+    def _estimate(self) -> int | None:
+        """What this machine carries: the streams that are open, and more of the usual kind."""
+        calibration, kinds = self.current.calibration, self._kinds()
+        free = calibration.free(kinds)
+        return calibration.streams if free is None or not kinds else len(kinds) + free
+
+    def _kinds(self, but: Session | None = None) -> list[Kind]:
+        """What each open stream costs as much as."""
+        usual = self.current.calibration.usual
+        sessions = [session for session in self._sessions if session is not but]
+        return [each.kind or usual for each in sessions for _ in range(each.streams)]
+
+    def fits(self, session: Session, kind: Kind) -> bool:
+        """Whether there is room for what an open session turns out to ask for."""
+        if not self.settings.limits.calibrated:
+            return True
+        beside = self._kinds(but=session) + [kind] * (session.streams - 1)
+        return self.current.calibration.fits(beside, kind)
 
     @property
     def is_overloaded(self) -> bool:
@@ -121,8 +140,7 @@ class Service:
     def update(self) -> None:
         """Tell the other workers, and whoever reads the metrics, what is open here."""
         self._tally.update(streams=self.streams, room=self.room)
-        self.meters.streams.set(self.streams)
-        self.meters.capacity.set(self.current.calibration.streams or self.room)
+        self.meters.capacity.set(self._estimate() or self.room)
 
     def not_ready(self) -> str:
         """Why nobody can come in now; empty when the daemon is ready."""

@@ -50,6 +50,7 @@ from streamasr.core.messages import (
     Start,
     WireError,
 )
+from streamasr.edge.capacity import Kind
 from streamasr.edge.ears import Ears
 from streamasr.edge.lane import Delivery, Statistics
 from streamasr.edge.metrics import SessionMeter
@@ -74,7 +75,9 @@ class Session:
         *,
         name: str = "",
         meter: SessionMeter | None = None,
+        fits: Callable[[Session, Kind], bool] = lambda session, kind: True,
     ) -> None:
+        """``fits`` says whether there is room for the kind of stream that is asked for."""
         self.id = name or secrets.token_hex(4)
         self.worker = worker
         self._settings = settings
@@ -82,6 +85,9 @@ class Session:
         self._dialect = dialect
         self._transport = transport
         self._meter = meter
+        self._fits = fits
+        self.kind: Kind | None = None
+        """What each of its streams costs as much as; None until that is known."""
         self._loop = asyncio.get_running_loop()
         self._outbox = Outbox(bound=settings.limits.outbox_events)
         self._ears: Ears | None = None  # set by Listen
@@ -210,7 +216,14 @@ class Session:
         if self._ears is not None:
             self._ears.cancel()
             self._ears.add_to(self._before)
-        self._ears = Ears(self.worker, listen, self._settings, self._take)
+        self._ears = ears = Ears(self.worker, listen, self._settings, self._take)
+        if not self._fits(self, ears.kind):
+            raise WireError(
+                "busy",
+                "there is no room for a stream that takes as much as this one",
+                remedy="try again later, or without hot words",
+            )
+        self.kind = ears.kind
         self._outbox.put(self._ready(listen.start, self._ears))
 
     def _ready(self, start: Start, ears: Ears) -> Ready:

@@ -143,6 +143,7 @@ class Uploads:
                 upload,
                 name=asked.session,
                 meter=service.meters.session(dialect.name),
+                fits=service.fits,
             )
             said = self._converse(session, upload, stack.pop_all())
         headers = {IGNORED: ", ".join(options.ignored)} if options.ignored else {}

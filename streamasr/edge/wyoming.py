@@ -130,6 +130,7 @@ async def _converse(service: Service, transport: TcpTransport) -> None:
         transport,
         name=name,
         meter=service.meters.session(dialect.name),
+        fits=service.fits,
     )
     with service.counting(session), contextlib.suppress(OSError):
         await session.run()

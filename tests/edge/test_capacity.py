@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from streamasr.edge.bundle import find
 from streamasr.edge.capacity import Calibration, fingerprint, kind_of
 from streamasr.edge.client import connect
 from streamasr.edge.engines import open_engine
+from streamasr.errors import OverloadError
 from tests.edge.daemon import daemon, pcm, settings_of
 from tests.fakes import ScriptedEngine, tone
 from tests.graphs import LEXICON, toy_model
@@ -137,4 +139,53 @@ async def test_an_operator_may_trust_the_limit_alone(tmp_path: Path) -> None:
     async with daemon(capacity=calibration) as running:
         assert running.service.room == 2
     async with daemon(capacity=calibration, limits__calibrated=False) as running:
+        assert running.service.room == 64
+
+
+def speaking_engine() -> ScriptedEngine:
+    graph = replace(toy_model(), pronounce=lambda words: LEXICON)
+    return ScriptedEngine(capacity=64, facts=replace(ScriptedEngine().facts, graph=graph))
+
+
+async def test_sessions_are_let_in_by_what_they_cost() -> None:
+    calibration = Calibration(settings_of())
+    calibration.usual = "graph"
+    calibration.costs = {"greedy": 0.1, "graph": 0.2, "hotwords": 0.5}
+    async with (
+        daemon(speaking_engine(), capacity=calibration) as running,
+        AsyncExitStack() as stack,
+    ):
+        service = running.service
+        assert service.room == 4
+        for number in range(6):  # six of 0.1 leave 0.2, which is one more at the door
+            assert service.room >= number + 1
+            await stack.enter_async_context(connect(running.url, decoder="greedy"))
+        assert service.room == 7
+        service.update()
+        assert "streamasr_capacity_streams 7.0" in service.meters.page()[0].decode()
+        await stack.enter_async_context(connect(running.url))
+        with pytest.raises(OverloadError):
+            await stack.enter_async_context(connect(running.url, decoder="greedy"))
+    assert service.streams == 0
+
+
+async def test_hot_words_that_take_too_much_are_refused_after_the_door() -> None:
+    calibration = Calibration(settings_of())
+    calibration.usual = "graph"
+    calibration.costs = {"greedy": 0.1, "graph": 0.2, "hotwords": 0.7}
+    async with (
+        daemon(speaking_engine(), capacity=calibration) as running,
+        connect(running.url, decoder="greedy"),
+    ):
+        async with connect(running.url, hotwords=["turn"]) as client:
+            assert client.ready.decoder == "graph"
+        async with connect(running.url):
+            with pytest.raises(OverloadError, match="no room"):
+                async with connect(running.url, hotwords=["turn"]):
+                    pass
+    async with (
+        daemon(speaking_engine(), capacity=calibration, limits__calibrated=False) as running,
+        connect(running.url),
+        connect(running.url, hotwords=["turn"]),
+    ):
         assert running.service.room == 64
