@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import re
@@ -12,6 +13,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from wyoming.client import AsyncTcpClient
+from wyoming.info import Describe
 
 from streamasr.app.cli import run
 from streamasr.app.commanding import Commander
@@ -152,6 +155,31 @@ def test_the_file_is_read_again_while_it_listens(tmp_path: Path, engine: Engine)
     assert found == ["Order", "Order", "Brew"]
     assert f"{file}:1: Invalid value" in err.getvalue()
     assert "it gives no audio" in err.getvalue()
+
+
+async def test_wyoming_is_served_until_a_signal_comes(tmp_path: Path, spoken_bundle: Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "streamasr", "command", str(write(tmp_path)), "--wyoming", "0",
+        "--model", str(spoken_bundle), stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stderr is not None
+    async with asyncio.timeout(50):
+        while b"Wyoming on tcp://127.0.0.1:" not in (line := await process.stderr.readline()):
+            assert line
+        port = int(line.partition(b"127.0.0.1:")[2].partition(b";")[0])
+        async with AsyncTcpClient("127.0.0.1", port) as client:
+            await client.write_event(Describe().event())
+            assert await client.read_event() is not None
+        process.terminate()
+        assert await process.wait() == 0
+
+
+@pytest.mark.parametrize("where", ["x", "0.0.0.0:10400", "70000"])
+def test_where_wyoming_cannot_be_served(
+    where: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command(str(write(tmp_path)), "--wyoming", where) == 2
+    assert "is no port" in (told := capsys.readouterr().err) or "--insecure" in told
 
 
 def test_the_examples_of_the_document_are_right(tmp_path: Path) -> None:

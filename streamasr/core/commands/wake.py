@@ -43,7 +43,7 @@ class Spotter:
                 "the wake phrase is too short", remedy="three syllables or more, such as hey jarvis"
             )
         self.score = float(NEVER)
-        """Of the emission pushed last: the mean log ratio for each phone."""
+        """Of the emission pushed last: the mean log ratio of the cheapest way that ends there."""
 
     def push(self, log_probs: Floats) -> bool:
         """Take log posteriors [emissions, phones]; says whether the phrase ended in them."""
@@ -75,16 +75,22 @@ class _Chain:
         self.phones = sum(state != SILENCE for state in states)
         self._states = np.array(states)
         self._may_skip = np.flatnonzero(skips)
+        self._sounds = (self._states != SILENCE).astype(np.int32)
         self.reset()
 
     def reset(self) -> None:
         self._costs = np.full(len(self._states), NEVER, np.float32)
+        self._lengths = np.zeros(len(self._states), np.int32)  # emissions that sound
 
     def push(self, behind: Floats) -> float:
         """The score of the phrase's ending at this emission."""
-        before = np.empty_like(self._costs)
+        before, lengths = np.empty_like(self._costs), np.zeros_like(self._lengths)
         before[0] = 0.0  # it may begin at any time
-        before[1:] = self._costs[:-1]
-        before[self._may_skip] = np.maximum(before[self._may_skip], self._costs[self._may_skip - 2])
-        self._costs = np.maximum(self._costs, before) + behind[self._states]
-        return float(self._costs[-1]) / self.phones
+        before[1:], lengths[1:] = self._costs[:-1], self._lengths[:-1]
+        for state in self._may_skip:
+            if self._costs[state - 2] > before[state]:
+                before[state], lengths[state] = self._costs[state - 2], self._lengths[state - 2]
+        goes_on = self._costs >= before
+        self._costs = np.where(goes_on, self._costs, before) + behind[self._states]
+        self._lengths = np.where(goes_on, self._lengths, lengths) + self._sounds
+        return float(self._costs[-1]) / max(1, int(self._lengths[-1]))
