@@ -140,6 +140,7 @@ class Service:
     def update(self) -> None:
         """Tell the other workers, and whoever reads the metrics, what is open here."""
         self._tally.update(streams=self.streams, room=self.room)
+        self.meters.streams.set(self.streams)
         self.meters.capacity.set(self._estimate() or self.room)
 
     def not_ready(self) -> str:
