@@ -40,6 +40,8 @@ class StreamOptions:
     """Audio decoded from before the speech that opened the gate."""
     partials: bool = True
     words: bool = True
+    partial_words: bool = True
+    """Place the words of partials too."""
     presence: bool = True
     """Tell no words of an utterance in which the model is sure of no speech."""
     decoder: DecoderName = "auto"
@@ -83,7 +85,9 @@ class StreamOptions:
             return partial(GraphDecoder, self.grammar)
         if decoder_used(facts, self.decoder) == "graph" and facts.graph is not None:
             return partial(GraphDecoder, facts.graph, self.hotwords)
-        return partial(GreedyDecoder, facts.units, facts.blank, facts.unit_stretch)
+        return partial(
+            GreedyDecoder, facts.units, facts.blank, facts.unit_stretch, facts.proofreader
+        )
 
 
 def decoder_name(text: str) -> DecoderName:

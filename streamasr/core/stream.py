@@ -292,7 +292,8 @@ class Stream:
         self.lag_samples -= utterance.decoded - before
         grew = utterance.push(emissions)
         if grew and self._options.partials:
-            self._events.append(utterance.partial(with_words=self._options.words))
+            with_words = self._options.words and self._options.partial_words
+            self._events.append(utterance.partial(with_words=with_words))
         if self._ending is not None:
             return
         evidence = Evidence(reached - utterance.origin, utterance.quiet, utterance.has_words)

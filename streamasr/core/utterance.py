@@ -75,14 +75,14 @@ class Utterance:
         return tuple(self._word(word) for word in self._decoder.words())
 
     def partial(self, *, with_words: bool) -> Partial:
-        """The text as it stands, which must not be empty."""
-        words = self.words()
+        """The text as it stands, which must not be empty; to place its words takes longer."""
+        words = self.words() if with_words else ()
         return Partial(
             self.index,
             self.text,
             start=min(self.start, words[0].start) if words else self.start,
             end=self.decoded,
-            words=words if with_words else (),
+            words=words,
         )
 
     def conclude(

@@ -170,6 +170,7 @@ def _options(
     options = StreamOptions(
         partials=start.partials,
         words=start.words,
+        partial_words=listen.partial_words,
         decoder=decoder,
         hotwords=hot,
         grammar=grammar,

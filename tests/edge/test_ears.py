@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from streamasr.core.dialects import Listen
-from streamasr.core.events import Final
+from streamasr.core.events import Final, Partial
 from streamasr.core.graph import GraphModel
 from streamasr.core.messages import Start
+from streamasr.core.recognizer import Recognizer
 from streamasr.core.wordnet import UNKNOWN
 from streamasr.edge.ears import Ears
 from streamasr.edge.lane import Delivery, Statistics
@@ -102,3 +103,18 @@ async def test_what_needs_a_graph_is_named_where_there_is_none() -> None:
 async def test_a_grammar_of_words_that_nobody_can_say_is_refused() -> None:
     with pytest.raises(ConfigError, match="zork"):
         await heard_as(Start(grammar=("zork",)), speaking_model())
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+async def test_words_of_partials_are_placed_only_for_who_tells_them(wanted: bool) -> None:
+    worker = EngineThread(ScriptedEngine)
+    await worker.start()
+    listen = Listen(Start(), partial_words=wanted)
+    ears = Ears(worker, listen, settings_of(), lambda delivery, channel: None)
+    await worker.stop()
+    with Recognizer(ScriptedEngine()).stream(ears.options) as stream:
+        events = stream.accept(voice(1.0, 1)) + stream.finish()
+    partials = [event for event in events if isinstance(event, Partial)]
+    assert partials
+    assert all(bool(partial.words) == wanted for partial in partials)
+    assert all(event.words for event in events if isinstance(event, Final))

@@ -53,6 +53,8 @@ class Listen:
     """Each channel is a speaker of its own, told apart by ``channel``."""
     preroll_ms: int | None = None
     """Audio decoded from before speech was noticed; None leaves it to the recogniser."""
+    partial_words: bool = False
+    """Partials are told with their words."""
 
 
 @dataclass(frozen=True, slots=True)

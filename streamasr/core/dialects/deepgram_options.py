@@ -119,7 +119,7 @@ def read_options(query: Query) -> Options:
         hotwords=_hotwords(query, warnings) or None,
     )
     return Options(
-        listen=Listen(start, apart=is_apart),
+        listen=Listen(start, apart=is_apart, partial_words=is_interim),
         channels=channels if is_apart else 1,
         interim_results=is_interim,
         vad_events=_truth(query, "vad_events"),
