@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 
 from streamasr.core.ctc import GreedyCtc, Token
 from streamasr.core.model import Emissions
+from streamasr.core.proofreading import Proofreader
 from streamasr.core.units import BLANK, Units
 
 
@@ -68,19 +69,28 @@ class Decoder(Protocol):
 class GreedyDecoder:
     """The best unit of each emission: microseconds, and nothing is ever taken back.
 
-    A word is settled as soon as the next one opens. Times are where units came out of
-    the model, which trails the speech by its emission delay; no correction is made for it.
+    A word is settled as soon as the next one opens. With a ``proofreader`` it is then mended if
+    it is none, and before that only shown while it is a common word. Times are where units came
+    out of the model, which trails the speech by its emission delay; no correction is made for it.
     A word is as sure as its least certain unit. ``stretch`` emissions of the stream's clock
     pass from one emission of units to the next.
     """
 
-    def __init__(self, units: Units, blank: int = BLANK, stretch: int = 1) -> None:
+    def __init__(
+        self,
+        units: Units,
+        blank: int = BLANK,
+        stretch: int = 1,
+        proofreader: Proofreader | None = None,
+    ) -> None:
         self.text = ""
         self._units = units
         self._stretch = stretch
+        self._proofreader = proofreader
         self._ctc = GreedyCtc(blank)
         self._words: list[DecodedWord] = []  # those that cannot change any more
         self._settled = 0  # tokens in those words
+        self._shown = ""  # of the open word
 
     @property
     def quiet(self) -> int:
@@ -91,33 +101,52 @@ class GreedyDecoder:
         came = (
             self._ctc.push(emissions.units) if written is None else self._ctc.push_written(written)
         )
-        if not came:
-            return False
-        before = len(self.text)
-        self.text = self._units.text(token.id for token in self._ctc.tokens)
-        return len(self.text) > before
+        for end in range(len(self._ctc.tokens) - len(came), len(self._ctc.tokens)):
+            if self._units.opens_word(self._ctc.tokens[end].id):
+                self._settle(end)
+            self._show(end + 1)
+        return bool(came) and self._tell()
 
     def finish(self) -> None:
-        """The text is final as it is."""
+        """Settle the open word."""
+        self._settle(len(self._ctc.tokens))
+        self._tell()
 
     def words(self) -> tuple[DecodedWord, ...]:
         """The words so far; the last may still grow."""
-        fresh = self._ctc.tokens[self._settled :]
-        groups = self._units.words([token.id for token in fresh])
-        if not groups:
+        if not self._shown:
             return tuple(self._words)
-        words = [self._word([fresh[i] for i in group]) for group in groups]
-        self._words += words[:-1]
-        self._settled += groups[-1][0]
-        return (*self._words, words[-1])
+        return (*self._words, self._word(self._shown, self._ctc.tokens[self._settled :]))
 
     def alternatives(self, most: int) -> tuple[Alternative, ...]:
         """None: nothing else is ever looked at."""
         return ()
 
-    def _word(self, tokens: Sequence[Token]) -> DecodedWord:
+    def _settle(self, end: int) -> None:
+        """The open word is complete with the tokens before ``end``."""
+        tokens = self._ctc.tokens[self._settled : end]
+        word = self._units.text(token.id for token in tokens)
+        if self._proofreader is not None:
+            word = self._proofreader.mend(word, self._shown)
+        if word:
+            self._words.append(self._word(word, tokens))
+        self._settled, self._shown = end, ""
+
+    def _show(self, end: int) -> None:
+        """Show the open word as the tokens before ``end`` spell it, if that may be."""
+        word = self._units.text(token.id for token in self._ctc.tokens[self._settled : end])
+        if self._proofreader is None or self._proofreader.is_common(word):
+            self._shown = word
+
+    def _tell(self) -> bool:
+        before = len(self.text)
+        words = [word.text for word in self._words]
+        self.text = " ".join([*words, self._shown] if self._shown else words)
+        return len(self.text) > before
+
+    def _word(self, text: str, tokens: Sequence[Token]) -> DecodedWord:
         return DecodedWord(
-            self._units.text(token.id for token in tokens),
+            text,
             start=tokens[0].start * self._stretch,
             end=tokens[-1].end * self._stretch,
             confidence=min(token.confidence for token in tokens),

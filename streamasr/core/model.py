@@ -21,6 +21,7 @@ from streamasr.errors import ConfigError
 
 if TYPE_CHECKING:
     from streamasr.core.graph import GraphModel
+    from streamasr.core.proofreading import Proofreader
 
 FRAMES_PER_STACK = 4
 """Feature frames that become one row of the convolutions: two strides of two."""
@@ -50,6 +51,8 @@ class ModelConfig:
     greedy text is the best path of the speller's CTC."""
     writer_embedding: int = 128
     """Numbers that tell it the last unit."""
+    writer_heed: float = 0.0
+    """How much of what is written the speller says: 0 for nothing, 1 for all."""
     dropout: float = 0.1
 
     def __post_init__(self) -> None:
@@ -65,6 +68,8 @@ class ModelConfig:
             raise ConfigError(f"model.units counts blank too: at least 2, got {self.units}")
         if self.speller_layers < 0:
             raise ConfigError(f"model.speller_layers is {self.speller_layers}", remedy="0 or more")
+        if not 0 <= self.writer_heed < 1:
+            raise ConfigError(f"model.writer_heed is {self.writer_heed}", remedy="0 up to, not 1")
         if self.writer_width and not self.speller_layers:
             raise ConfigError("model.writer_width needs model.speller_layers to learn from")
 
@@ -171,6 +176,8 @@ class ModelFacts:
     """How sure the phone head must be for speech (`core.presence`); 0 asks for nothing."""
     graph: GraphModel | None = field(default=None, repr=False)
     """What the graph decoder searches, where it is loaded."""
+    proofreader: Proofreader | None = field(default=None, repr=False)
+    """What mends greedy text, where the model has a list of words."""
 
     @property
     def emission_samples(self) -> int:

@@ -145,7 +145,9 @@ class AcousticModel(nn.Module):
             units, spelling = self.speller.spell(heard, (recurrent[2], recurrent[3]))
             after += spelling
             if config.writer_width and write:
-                written, writing = self.writer.write(heard, tuple(recurrent[4:]))
+                written, writing = self.writer.write(
+                    heard, units.transpose(0, 1), tuple(recurrent[4:])
+                )
                 after += writing
         else:
             units = self._emit(self.unit_head, self.unit_norm(x))

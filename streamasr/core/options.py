@@ -85,7 +85,9 @@ class StreamOptions:
             return partial(GraphDecoder, self.grammar)
         if decoder_used(facts, self.decoder) == "graph" and facts.graph is not None:
             return partial(GraphDecoder, facts.graph, self.hotwords)
-        return partial(GreedyDecoder, facts.units, facts.blank, facts.unit_stretch)
+        return partial(
+            GreedyDecoder, facts.units, facts.blank, facts.unit_stretch, facts.proofreader
+        )
 
 
 def decoder_name(text: str) -> DecoderName:

@@ -69,10 +69,9 @@ class Objective(nn.Module):
             ctc = unit_loss(units, batch.steps, batch.targets, batch.target_lengths)
             if not self._recipe.model.writer_width:
                 return ctc, torch.zeros((), device=device)
-            lines = best_paths(
-                units.detach().transpose(0, 1), batch.steps, batch.targets, batch.target_lengths
-            )
-            said = self.model.writer(heard, self._mistell(lines.last))
+            spelt = units.detach().transpose(0, 1)
+            lines = best_paths(spelt, batch.steps, batch.targets, batch.target_lengths)
+            said = self.model.writer(heard, spelt, self._mistell(lines.last))
         loss = F.nll_loss(said[lines.known], lines.units[lines.known], reduction="sum")
         return ctc, loss / batch.target_lengths.sum().clamp(min=1)
 

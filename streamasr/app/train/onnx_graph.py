@@ -147,7 +147,7 @@ def build_step(
         heard = _spelling_features(g, phones, config)
         units = _spell(g, heard, spelling, state, config, weights)
         if config.writer_width:
-            written = _write(g, heard, state, config, weights)
+            written = _write(g, heard, units, state, config, weights)
     else:
         heads = config.outputs_per_step, config.units
         units = _head(g, g.layer_norm(x, weights, "unit_norm"), "unit_head", heads, weights)
@@ -290,22 +290,46 @@ def _spell(
 
 
 def _write(
-    g: GraphWriter, heard: str, state: dict[str, str], config: ModelConfig, weights: Weights
+    g: GraphWriter,
+    heard: str,
+    spelt: str,
+    state: dict[str, str],
+    config: ModelConfig,
+    weights: Weights,
 ) -> str:
     """As `core.writer.Writer.write` does; the last unit in the state gives way to the new one."""
     last = state["writer_last"]
-    number = g.op("Squeeze", g.op("Cast", last, to=TensorProto.INT64), g.integers([1]))
+    told = g.op("Cast", last, to=TensorProto.INT64)
+    number = g.op("Squeeze", told, g.integers([1]))
     table = g.constant(np.tanh(weights["writer.embedding.weight"]), "writer.told")
     x = g.op("Concat", heard, g.op("Gather", table, number, axis=0), axis=1)
     hidden = _lstm(g, "writer.lstm", x, state, weights)
     x = g.layer_norm(hidden, weights, "writer.norm")
     said = _head(g, x, "writer.head", (1, config.units), weights)
+    if config.writer_heed:
+        said = _heed(g, said, spelt, told, config)
     best = g.op("ArgMax", said, axis=2, keepdims=0)
     sure = g.op("ReduceMax", said, g.integers([2]), keepdims=0)
     written = g.op("Cast", best, to=TensorProto.FLOAT)
     blank = g.op("Equal", best, g.integers([BLANK]))
     state["writer_last"] = g.op("Where", blank, last, written)
     return g.op("Concat", *(g.reshape(x, [-1, 1, 1]) for x in (written, sure)), axis=2)
+
+
+def _heed(g: GraphWriter, said: str, spelt: str, told: str, config: ModelConfig) -> str:
+    """As `core.writer.Writer._say` does: said and spelt [B, 1, units], told [B, 1]."""
+    last = g.reshape(told, [-1, 1, 1])
+    blank, _ = g.split(spelt, [1, config.units - 1], axis=2)
+    again = g.op("GatherElements", spelt, last, axis=2)
+    raised = g.op("Softplus", g.op("Sub", again, blank))
+    none = g.constant(np.float32(0.0), "none")
+    raised = g.op("Where", g.op("Equal", last, g.integers([BLANK])), none, raised)
+    here = np.zeros((1, 1, config.units), np.float32)
+    here[0, 0, BLANK] = 1.0
+    opinion = g.op("Add", spelt, g.op("Mul", raised, g.constant(here, "blank_alone")))
+    shares = (1.0 - config.writer_heed, said, "own_share"), (config.writer_heed, opinion, "heed")
+    parts = [g.op("Mul", x, g.constant(np.float32(share), name)) for share, x, name in shares]
+    return g.op("LogSoftmax", g.op("Add", *parts), axis=-1)
 
 
 def _model(g: GraphWriter, config: ModelConfig, names: Mapping[str, str]) -> onnx.ModelProto:

@@ -6,9 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from streamasr.core.options import DECODERS, DecoderName
+from streamasr.core.proofreading import Proofreader
 from streamasr.core.recognizer import Recognizer
-from streamasr.edge.bundle import find, load
+from streamasr.edge.bundle import ARPA_FILE, find, load
 from streamasr.edge.engines.base import SlottedEngine
+from streamasr.edge.lm.arpa import read_words
 from streamasr.errors import MissingExtra, UsageError
 
 DEVICES = ("auto", "cpu", "cuda")
@@ -38,6 +40,9 @@ def open_engine(
     if threads < 1 or capacity < 1:
         raise UsageError(f"threads and capacity are at least 1, got {threads} and {capacity}")
     bundle = load(path)
+    if bundle.has_language_model:
+        words = Proofreader(read_words(path / ARPA_FILE))
+        bundle = replace(bundle, facts=replace(bundle.facts, proofreader=words))
     if bundle.resolve_decoder(decoder) == "graph":
         from streamasr.edge.lm.compile import load_graph
 

@@ -56,6 +56,25 @@ def read_arpa(file: Path) -> NGram:
         raise BundleError(f"{file} is no ARPA language model: {error}") from None
 
 
+def read_words(file: Path) -> list[str]:
+    """A model's words without the special ones, the most frequent first; the rest of the file is
+    not read. Raises BundleError where it is broken before."""
+    found: dict[str, float] = {}
+    try:
+        with open_text(file) as text:
+            lines = (line.rstrip("\n") for line in text)
+            size = _header(lines)[0]
+            _skip_to(lines, "\\1-grams:")
+            for _ in range(size):
+                log, word, *_ = next(lines, "").split("\t")
+                found[word] = float(log)
+    except FileNotFoundError:
+        raise BundleError(f"no such language model: {file}") from None
+    except (ValueError, IndexError, EOFError, OSError, LZMAError) as error:
+        raise BundleError(f"{file} is no ARPA language model: {error}") from None
+    return sorted(found.keys() - set(SPECIAL), key=lambda word: (-found[word], word))
+
+
 def _parse(lines: Iterator[str]) -> NGram:
     sizes = _header(lines)
     ids: dict[str, int] = {word: i for i, word in enumerate(SPECIAL)}

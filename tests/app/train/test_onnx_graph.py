@@ -17,18 +17,24 @@ from tests.conftest import noise
 CONFIG = ModelConfig(mels=40, conv_channels=8, width=32, layers=2, units=9, phones=5)
 
 
-@pytest.fixture(scope="module", params=[(0, 0), (1, 0), (2, 0), (1, 20)], ids=str)
+@pytest.fixture(
+    scope="module",
+    params=[(0, 0, 0.0), (1, 0, 0.0), (2, 0, 0.0), (1, 20, 0.0), (1, 20, 0.6)],
+    ids=str,
+)
 def model(request: pytest.FixtureRequest) -> AcousticModel:
     torch.manual_seed(3)
-    layers, writer = request.param
+    layers, writer, heed = request.param
     config = replace(
-        CONFIG, speller_layers=layers, speller_width=24, writer_width=writer, writer_embedding=6
-    )
+        CONFIG, speller_layers=layers, speller_width=24, writer_width=writer, writer_embedding=6,
+        writer_heed=heed,
+    )  # fmt: skip
     model = AcousticModel(config).eval()
     if writer:  # let it write something else now and then
         with torch.no_grad():
             model.phone_head.weight.mul_(8.0)
             model.writer.head.weight.mul_(8.0)
+            model.speller.head.weight.mul_(8.0)
     return model
 
 

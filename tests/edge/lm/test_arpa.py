@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from streamasr.app.lm.estimate import count, estimate
-from streamasr.edge.lm.arpa import read_arpa, write_arpa
+from streamasr.edge.lm.arpa import read_arpa, read_words, write_arpa
 from streamasr.edge.lm.ngram import SPECIAL
 from streamasr.errors import BundleError
 from tests.app.lm.test_estimate import babble
@@ -78,3 +78,18 @@ def test_a_file_that_is_not_whole_is_refused(tmp_path: Path, broken: str) -> Non
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match=r"none\.arpa"):
         read_arpa(tmp_path / "none.arpa")
+
+
+def test_words_alone_the_most_frequent_first(tmp_path: Path) -> None:
+    file = tmp_path / "lm.arpa"
+    file.write_text(BY_HAND.replace("-0.2\ta b", "this is not looked at"))
+    assert read_words(file) == ["a", "b"]
+
+
+@pytest.mark.parametrize("broken", [BY_HAND[:60], "", BY_HAND.replace("-1\tb", "-1 b")])
+def test_words_of_a_file_that_is_broken(tmp_path: Path, broken: str) -> None:
+    (tmp_path / "lm.arpa").write_text(broken)
+    with pytest.raises(BundleError, match="ARPA"):
+        read_words(tmp_path / "lm.arpa")
+    with pytest.raises(BundleError, match="no such"):
+        read_words(tmp_path / "other.arpa")
