@@ -243,6 +243,11 @@ def report(
         }  # fmt: skip
         curve.append(point)
         print(threshold, round(per_hour, 2), round(taken, 3), understood, wrong)
+    error = calibration_error(
+        [row["sure"] for row in tests if row["kind"] == "order"],
+        [row["right"] for row in tests if row["kind"] == "order"],
+    )
+    print(f"calibration error of the confidences of orders, all levels: {error:.3f}")
     chosen = next((p for p in curve if p["false_per_hour"] <= false_per_hour), curve[-1])
     print("operating point:", chosen)
     if save:
@@ -252,10 +257,21 @@ def report(
         {
             "verdict": {"bias": verdict.bias, "weights": verdict.weights},
             "orders": count(select("order")), "speech_h": round(hours, 2), "near": count(near),
-            "curve": curve, "chosen": chosen,
+            "calibration_error": round(error, 4), "curve": curve, "chosen": chosen,
         },
         save=save,
     )  # fmt: skip
+
+
+def calibration_error(sure: list[float], right: list[bool], bins: int = 10) -> float:
+    """Mean distance of confidence and share of right ones over bins (Guo et al. 2017)."""
+    confidences, hits = np.array(sure), np.array(right, float)
+    which = np.minimum((confidences * bins).astype(int), bins - 1)
+    gaps = [
+        abs(confidences[which == b].mean() - hits[which == b].mean()) * (which == b).mean()
+        for b in np.unique(which)
+    ]
+    return float(sum(gaps))
 
 
 def draw(curve: list[dict[str, Any]], file: Path) -> None:

@@ -13,6 +13,7 @@ intent, and a sensor that holds the last one.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -30,6 +31,7 @@ log = logging.getLogger(__name__)
 
 FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 60.0
+LEAVE_S = 2.0
 KEYS: Mapping[str, type] = {
     "host": str, "port": int, "username": str, "password": str, "password_file": str,
     "tls": bool, "ca_file": str, "id": str, "base": str, "discovery": bool,
@@ -114,8 +116,12 @@ class Broker:
                     if was_told:
                         self._tell("connected to the MQTT broker again")
                     wait_s, was_told = self._first_wait_s, False
-                    async for _ in client.messages:  # none are asked for: this ends with the line
-                        pass
+                    try:
+                        async for _ in client.messages:  # none are asked for: ends with the line
+                            pass
+                    except asyncio.CancelledError:
+                        await self._leave(client)
+                        raise
             except aiomqtt.MqttError as error:
                 if not was_told:
                     at = f"{self.settings.host}:{self.settings.port}"
@@ -169,6 +175,15 @@ class Broker:
             for topic, config in self._entities():
                 await client.publish(topic, json.dumps(config), qos=1, retain=True)
         await client.publish(f"{self.settings.topics}/status", "online", qos=1, retain=True)
+
+    async def _leave(self, client: aiomqtt.Client) -> None:
+        """Say ``offline``: the broker says it only for those who vanish."""
+        import aiomqtt
+
+        with contextlib.suppress(aiomqtt.MqttError, TimeoutError):
+            async with asyncio.timeout(LEAVE_S):
+                status = f"{self.settings.topics}/status"
+                await client.publish(status, "offline", qos=1, retain=True)
 
     def _entities(self) -> list[tuple[str, dict[str, Any]]]:
         settings = self.settings

@@ -31,7 +31,8 @@ SEARCH: Mapping[str, float] = {
     "prior_scale": 0.4,
 }
 """Dials of the search that differ from dictation's: a closed grammar has few ways to go, and
-what is said in noise may lie far behind. Chosen on orders that bench/commands.py does not report."""
+what is said in noise may lie far behind. Chosen on orders that bench/commands.py does not
+report."""
 
 
 @dataclass(frozen=True, slots=True)

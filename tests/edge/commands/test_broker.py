@@ -67,6 +67,16 @@ async def test_home_assistant_finds_our_entities(mosquitto: Mosquitto) -> None:
 
 
 @needs_mosquitto
+async def test_who_leaves_says_so(mosquitto: Mosquitto) -> None:
+    broker = Broker(BrokerSettings(port=mosquitto.port))
+    async with asyncio.timeout(20):
+        async with running(broker):
+            await broker.publish("x", "y")
+        (status,) = (await messages(mosquitto.port, "streamasr/streamasr/status", 1)).values()
+    assert status.payload == b"offline"
+
+
+@needs_mosquitto
 async def test_when_we_vanish_the_broker_says_so(mosquitto: Mosquitto) -> None:
     broker = Broker(BrokerSettings(port=mosquitto.port, discovery=False))
     async with running(broker), asyncio.timeout(20):
