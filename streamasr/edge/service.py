@@ -28,6 +28,7 @@ from streamasr.edge.entrances import ENTRANCES
 from streamasr.edge.generation import Generation, first
 from streamasr.edge.metrics import Meters
 from streamasr.edge.minting import Minting
+from streamasr.edge.prerecorded import Listening
 from streamasr.edge.session import Session
 from streamasr.edge.settings import Settings
 from streamasr.edge.tally import Tally
@@ -299,7 +300,8 @@ def create_app(
     app = Starlette(
         routes=[
             *_doors(service),
-            *Uploads(service).routes(),
+            *(uploads := Uploads(service)).routes(),
+            *Listening(uploads).routes(),
             *Minting(service).routes(),
             Route("/healthz", service.healthz),
             Route("/readyz", service.readyz),

@@ -10,7 +10,7 @@ import asyncio
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import FormData, UploadFile
@@ -21,7 +21,7 @@ from starlette.routing import Route
 from starlette.types import Message
 
 from streamasr.core.audio import Samples
-from streamasr.core.dialects import Refusal, Refused, Request, openai
+from streamasr.core.dialects import Dialect, Refusal, Refused, Request, openai
 from streamasr.core.dialects.openai_files import (
     END,
     IGNORED,
@@ -67,7 +67,7 @@ class Upload:
                 block = await asyncio.to_thread(next, self._blocks, None)
             except AudioFormatError as error:
                 self._is_read = True
-                return str(error)
+                return error.message  # the remedy may name our copy of the file
             self._is_read = block is None
             return END if block is None else block.astype("<f4").tobytes()
         await self._closed.wait()
@@ -110,7 +110,7 @@ class Uploads:
     async def models(self, request: HttpRequest) -> Response:
         """The list of models, which has one."""
         try:
-            asked = self._admit(request)
+            asked = self.admit(request)
         except Refused as refused:
             return self._refuse(refused.refusal)
         return JSONResponse({"object": "list", "data": [model_card(asked)]})
@@ -118,7 +118,7 @@ class Uploads:
     async def model(self, request: HttpRequest) -> Response:
         """One model by its name."""
         try:
-            asked = self._admit(request)
+            asked = self.admit(request)
             openai.check_model(request.path_params["name"], asked.model)
         except Refused as refused:
             return self._refuse(refused.refusal)
@@ -128,62 +128,100 @@ class Uploads:
         """A file to text."""
         with ExitStack() as stack:
             try:
-                asked = self._admit(request)
+                asked = self.admit(request)
                 options, copy = await self._receive(request, asked, stack)
                 blocks = await asyncio.to_thread(_open, copy, stack)
                 self._service.check_room(1)
             except Refused as refused:
                 return self._refuse(refused.refusal)
-            upload = Upload(blocks, peer_of(request.scope))
-            service = self._service
-            session = Session(
-                service.worker,
-                service.settings,
-                dialect := Transcription(options),
-                upload,
-                name=asked.session,
-                meter=service.meters.session(dialect.name),
-                fits=service.fits,
-            )
-            said = self._converse(session, upload, stack.pop_all())
+            dialect = Transcription(options)
+            session, upload = self._session(request, dialect, asked, blocks)
+            said = self._say(session, upload, stack.pop_all())
         headers = {IGNORED: ", ".join(options.ignored)} if options.ignored else {}
         if options.stream:
             return StreamingResponse(said, headers=headers, media_type=options.content_type)
-        watching = asyncio.create_task(_cut_when_gone(request, session))
-        body = "".join([piece async for piece in said])
-        watching.cancel()
+        body = await _until_gone(said, request, session)
         if not body:
             return self._refuse(Refusal(503, "cut", "the server is shutting down"))
         kind = options.content_type if upload.status == 200 else "application/json"
         return Response(body, upload.status, headers, kind)
 
-    def _admit(self, request: HttpRequest) -> Request:
+    # ---- for every address that takes files ----
+
+    def admit(self, request: HttpRequest) -> Request:
+        """Let a request in; raises Refused."""
         self._service.admit(request.headers, request.url.query, peer_of(request.scope))
         return request_of(request.scope, self._service.model)
+
+    @property
+    def patience_s(self) -> float:
+        """What an upload may take."""
+        return self._service.settings.limits.idle_s
+
+    def check_room(self) -> None:
+        """Raise Refused where there is no room for one more session."""
+        self._service.check_room(1)
+
+    @contextmanager
+    def arriving(self) -> Iterator[None]:
+        """Count an upload while it is received; raises Refused for one too many."""
+        if self._arriving >= MOST_UPLOADS:
+            raise Refused(Refusal(503, "busy", "too many uploads at a time", "try again later"))
+        self._arriving += 1
+        try:
+            yield
+        finally:
+            self._arriving -= 1
+
+    def count_refusal(self, path: str, refusal: Refusal) -> None:
+        self._service.meters.refusals.labels(path, str(refusal.status)).inc()
+
+    async def converse(
+        self,
+        request: HttpRequest,
+        dialect: Dialect,
+        asked: Request,
+        blocks: Iterator[Samples],
+        stack: ExitStack,
+    ) -> tuple[int, str]:
+        """Have a file recognised: the status and body of the response, which is empty if cut."""
+        session, upload = self._session(request, dialect, asked, blocks)
+        body = await _until_gone(self._say(session, upload, stack), request, session)
+        return upload.status, body
+
+    def _session(
+        self, request: HttpRequest, dialect: Dialect, asked: Request, blocks: Iterator[Samples]
+    ) -> tuple[Session, Upload]:
+        upload = Upload(blocks, peer_of(request.scope))
+        service = self._service
+        session = Session(
+            service.worker,
+            service.settings,
+            dialect,
+            upload,
+            name=asked.session,
+            meter=service.meters.session(dialect.name),
+            fits=service.fits,
+        )
+        return session, upload
 
     async def _receive(
         self, request: HttpRequest, asked: Request, stack: ExitStack
     ) -> tuple[Options, str]:
         """What is asked for, and the name of a copy of the file."""
-        if self._arriving >= MOST_UPLOADS:
-            raise Refused(Refusal(503, "busy", "too many uploads at a time", "try again later"))
-        self._arriving += 1
-        try:
-            async with asyncio.timeout(self._service.settings.limits.idle_s):
-                form = await _read_form(request)
+        with self.arriving():
+            try:
+                async with asyncio.timeout(self.patience_s):
+                    form = await _read_form(request)
+            except TimeoutError:
+                raise Refused(Refusal(408, "file", "the upload took too long")) from None
             try:
                 options = read_options(_fields(form), asked.model)
                 return options, await asyncio.to_thread(_copy, form, stack)
             finally:
                 await form.close()
-        except TimeoutError:
-            raise Refused(Refusal(408, "file", "the upload took too long")) from None
-        finally:
-            self._arriving -= 1
 
-    async def _converse(
-        self, session: Session, upload: Upload, stack: ExitStack
-    ) -> AsyncIterator[str]:
+    async def _say(self, session: Session, upload: Upload, stack: ExitStack) -> AsyncIterator[str]:
         """Run the session and give what it says, piece by piece."""
         with stack, self._service.counting(session):
             running = asyncio.create_task(session.run(), name=f"upload {session.id}")
@@ -196,8 +234,16 @@ class Uploads:
                 await running
 
     def _refuse(self, refusal: Refusal) -> Response:
-        self._service.meters.refusals.labels(FILES_PATH, str(refusal.status)).inc()
+        self.count_refusal(FILES_PATH, refusal)
         return respond(refusal, openai.answer(refusal, Request()))
+
+
+async def _until_gone(said: AsyncIterator[str], request: HttpRequest, session: Session) -> str:
+    """All that is said; the session is cut when the client goes."""
+    watching = asyncio.create_task(_cut_when_gone(request, session))
+    body = "".join([piece async for piece in said])
+    watching.cancel()
+    return body
 
 
 async def _cut_when_gone(request: HttpRequest, session: Session) -> None:

@@ -67,10 +67,9 @@ class Deepgram:
 
     def __init__(self, options: Options, request: Request) -> None:
         self._options = options
-        self._request_id = _request_id(request)
+        self._request_id = request_id(request)
         self._created = request.created
-        self._model = request.model
-        self._model_id = str(uuid5(NAMESPACE_URL, f"streamasr:{request.model}"))
+        self._model_id, self._model_info = identity(request)
         self._warnings = list(options.warnings)
         self._channels = [_Channel() for _ in range(options.channels)]
         self._digest = sha256()
@@ -142,7 +141,7 @@ class Deepgram:
             case SpeechStarted(at=at):
                 now.speaking_since = at
                 if self._options.vad_events:
-                    yield self._stamped("SpeechStarted", channel, timestamp=_seconds(at))
+                    yield self._stamped("SpeechStarted", channel, timestamp=seconds(at))
             case Partial():
                 now.has_open_words = True
                 if self._options.interim_results:
@@ -198,7 +197,7 @@ class Deepgram:
         quiet_until = position if now.speaking_since is None else now.speaking_since
         if quiet_until - now.last_word_end >= wanted:
             end, now.last_word_end = now.last_word_end, None
-            yield self._stamped("UtteranceEnd", channel, last_word_end=_seconds(end))
+            yield self._stamped("UtteranceEnd", channel, last_word_end=seconds(end))
 
     def _result(
         self,
@@ -218,14 +217,14 @@ class Deepgram:
         alternative = {
             "transcript": text,
             "confidence": round(confidence, 6),
-            "words": [self._word(word) for word in words],
+            "words": [told_word(word, is_punctuated=self._options.is_punctuated) for word in words],
         }
         return _write(
             {
                 "type": "Results",
                 "channel_index": [channel, len(self._channels)],
-                "duration": _seconds(max(end - start, 0)),
-                "start": _seconds(start),
+                "duration": seconds(max(end - start, 0)),
+                "start": seconds(start),
                 "is_final": is_final,
                 "speech_final": speech_final,
                 "channel": {"alternatives": [alternative]},
@@ -237,21 +236,6 @@ class Deepgram:
                 "from_finalize": from_finalize,
             }
         )
-
-    def _word(self, word: Word) -> dict[str, Any]:
-        body = {
-            "word": word.text,
-            "start": _seconds(word.start),
-            "end": _seconds(word.end),
-            "confidence": round(word.confidence, 6),
-        }
-        if self._options.is_punctuated:
-            body["punctuated_word"] = word.text
-        return body
-
-    @property
-    def _model_info(self) -> Mapping[str, str]:
-        return {"name": self._model, "version": "1", "arch": "streamasr"}
 
     def _stamped(self, kind: str, channel: int, **when: float) -> str:
         return _write({"type": kind, "channel": [channel, len(self._channels)], **when})
@@ -304,11 +288,30 @@ def _cannot(item: str) -> Mapping[str, str]:
     }
 
 
-def _seconds(samples: int) -> float:
+def identity(request: Request) -> tuple[str, Mapping[str, str]]:
+    """The model's UUID, and what is told of it."""
+    model_id = str(uuid5(NAMESPACE_URL, f"streamasr:{request.model}"))
+    return model_id, {"name": request.model, "version": "1", "arch": "streamasr"}
+
+
+def told_word(word: Word, *, is_punctuated: bool) -> dict[str, Any]:
+    """A word as results tell it."""
+    body = {
+        "word": word.text,
+        "start": seconds(word.start),
+        "end": seconds(word.end),
+        "confidence": round(word.confidence, 6),
+    }
+    if is_punctuated:
+        body["punctuated_word"] = word.text
+    return body
+
+
+def seconds(samples: int) -> float:
     return round(samples / SAMPLE_RATE, 6)
 
 
-def _request_id(request: Request) -> str:
+def request_id(request: Request) -> str:
     return str(uuid5(NAMESPACE_URL, f"streamasr:{request.session}:{request.created}"))
 
 
@@ -332,13 +335,13 @@ CODES = {401: ("INVALID_AUTH", "Invalid credentials."), 503: ("SERVICE_UNAVAILAB
 def _answer(refusal: Refusal, request: Request) -> Answer:
     """A refusal as Deepgram's HTTP errors are, with its headers."""
     code, message = CODES.get(refusal.status, (refusal.code, ""))
-    request_id = _request_id(request)
+    named = request_id(request)
     said = message or f"{code}: {refusal.message}"
     headers = {
         "dg-error": "".join(c if " " <= c <= "~" else "?" for c in said),
-        "dg-request-id": request_id,
+        "dg-request-id": named,
     }
-    return headers, {"err_code": code, "err_msg": said, "request_id": request_id}
+    return headers, {"err_code": code, "err_msg": said, "request_id": named}
 
 
 def _begin(request: Request) -> Deepgram:
@@ -350,5 +353,5 @@ ENTRANCE = Entrance(
     _begin,
     _answer,
     subprotocols=("token", "bearer"),
-    headers=lambda request: {"dg-request-id": _request_id(request)},
+    headers=lambda request: {"dg-request-id": request_id(request)},
 )

@@ -85,18 +85,24 @@ class Options:
     vad_events: bool
     utterance_end: int | None
     """Samples without a word until `UtteranceEnd`; None for never."""
+    utterances: bool
+    """Of a file, tell them one by one too."""
     is_punctuated: bool
     """Words carry a ``punctuated_word``, though there is nothing to punctuate."""
     warnings: tuple[Mapping[str, str], ...]
     extra: Mapping[str, str]
 
 
-def read_options(query: Query) -> Options:
+def read_options(query: Query, *, of_file: bool = False) -> Options:
     """Read the parameters of an address; raises Refused."""
     for name in REFUSED:
         if any(value.lower() not in OFF for value in query.get(name, ())):
             _refuse(f"{name} is not available on this server")
-    warnings = [_warning(name, "is ignored") for name in POLISH if _truth(query, name)]
+    warnings = [
+        _warning(name, "is ignored")
+        for name in POLISH
+        if _truth(query, name) and not (of_file and name == "utterances")
+    ]
     known = {*POLISH, *REFUSED, *SILENT, *KNOWN}
     warnings += [_warning(name, "is not known") for name in query if name not in known]
     _check_language(query)
@@ -124,6 +130,7 @@ def read_options(query: Query) -> Options:
         interim_results=is_interim,
         vad_events=_truth(query, "vad_events"),
         utterance_end=utterance_end,
+        utterances=_truth(query, "utterances"),
         is_punctuated=_truth(query, "punctuate") or _truth(query, "smart_format"),
         warnings=tuple(warnings + limited),
         extra=dict(item.partition(":")[::2] for item in query.get("extra", ())),
