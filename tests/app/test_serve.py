@@ -21,6 +21,8 @@ def serve(*flags: str, **environ: str) -> tuple[int, str]:
         (["--host", "0.0.0.0"], "--token-file"),
         (["--port", "99999"], "server.port is 99999"),
         (["--max-sessions", "0"], "limits.sessions is 0"),
+        (["--wyoming-port", "99999"], "server.wyoming_port is 99999"),
+        (["--wyoming-host", "0.0.0.0"], "server.insecure"),
         (["--tls-cert", "x.pem"], "server.tls_key"),
         (["--config", "/nowhere.toml"], "cannot read /nowhere.toml"),
         (["--token-file", "/nowhere", "--port", "0"], "/nowhere"),

@@ -48,6 +48,8 @@ def serve(
     token_file: Annotated[str | None, flag("server.token_file", "--token-file", "FILE")] = None,
     tls_cert: Annotated[str | None, flag("server.tls_cert", "--tls-cert", "FILE")] = None,
     tls_key: Annotated[str | None, flag("server.tls_key", "--tls-key", "FILE")] = None,
+    wyoming_host: Annotated[str | None, flag("server.wyoming_host", "--wyoming-host")] = None,
+    wyoming_port: Annotated[int | None, flag("server.wyoming_port", "--wyoming-port")] = None,
     hotwords: HotwordsOption = None,
     insecure: Annotated[bool | None, flag("server.insecure", "--insecure")] = None,
 ) -> None:
@@ -65,6 +67,7 @@ def serve(
       streamasr serve --model ./models/mine --max-sessions 50
       streamasr serve --workers 4
       streamasr serve --host 0.0.0.0 --token-file /etc/streamasr/tokens
+      streamasr serve --wyoming-host 0.0.0.0 --insecure
     """
     flags: dict[str, Any] = {
         "server.host": host,
@@ -78,6 +81,8 @@ def serve(
         "server.token_file": token_file,
         "server.tls_cert": tls_cert,
         "server.tls_key": tls_key,
+        "server.wyoming_host": wyoming_host,
+        "server.wyoming_port": wyoming_port,
         "server.insecure": insecure,
     }
     environ = dict(os.environ)  # what systemd says of sockets is no setting of ours
