@@ -32,7 +32,7 @@ from streamasr.core.model import Emissions
 from streamasr.core.options import StreamOptions
 from streamasr.core.recognizer import Recognizer
 from streamasr.edge import bundle
-from streamasr.edge.commands.wake import DEFAULT_THRESHOLD, WAYS
+from streamasr.edge.commands.wake import WAYS
 from streamasr.edge.engines import open_engine
 from streamasr.edge.lm.pronounce import Pronouncer
 
@@ -107,7 +107,7 @@ def hear(
 def spotter_of(phrase: str, pronouncer: Pronouncer) -> Spotter:
     words = phrase.split()
     said = pronouncer(words)
-    return Spotter(list(islice(product(*(said[word] for word in words)), WAYS)), 0.0)
+    return Spotter(list(islice(product(*(said[word] for word in words)), WAYS)))
 
 
 def recordings(data: Path) -> list[tuple[str, Path]]:
@@ -161,7 +161,8 @@ def main(data: Path, limit: int = 150, model: str | None = None, save: bool = Fa
             for threshold in THRESHOLDS
         ]
         fine = [point for point in curve if point["false_per_hour"] <= 0.5]
-        usual = min(curve, key=lambda point: abs(point["threshold"] - DEFAULT_THRESHOLD))
+        default = round(spotters[phrase].threshold, 1)
+        usual = next(point for point in curve if point["threshold"] == default)
         table[phrase] = {"recordings": len(own), "at_half": fine[-1], "default": usual}
         table[phrase]["curve"] = curve
         print(phrase, len(own), fine[-1], usual)

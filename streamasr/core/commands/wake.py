@@ -27,21 +27,29 @@ FEWEST_PHONES = 4
 """A phrase of fewer would be heard in everything."""
 FLOOR = -8.0
 """Log ratios are not taken for less."""
+SLACK = 0.1
+"""A phrase may lie behind by this for each of its phones: the longer it is, the less of it can
+be heard by chance. Chosen on our dev readers and on other phrases; see bench/wake.py."""
 NEVER = np.float32(-1e9)
 
 
 class Spotter:
     """Listens for one phrase, each word of which may be said in several ways."""
 
-    def __init__(self, ways: Sequence[Sequence[Sequence[str]]], threshold: float) -> None:
-        """``ways`` are whole phrases: words of phones. Raises ConfigError for a short one."""
-        self.threshold = threshold
+    def __init__(
+        self, ways: Sequence[Sequence[Sequence[str]]], threshold: float | None = None
+    ) -> None:
+        """``ways`` are whole phrases: words of phones. Raises ConfigError for a short one.
+
+        Without a threshold the length of the phrase decides: see `SLACK`.
+        """
         self._chains = [_Chain(way) for way in ways]
         shortest = min((chain.phones for chain in self._chains), default=0)
         if shortest < FEWEST_PHONES:
             raise ConfigError(
                 "the wake phrase is too short", remedy="three syllables or more, such as hey jarvis"
             )
+        self.threshold = -SLACK * shortest if threshold is None else threshold
         self.score = float(NEVER)
         """Of the emission pushed last: the mean log ratio of the cheapest way that ends there."""
 

@@ -13,8 +13,6 @@ from streamasr.edge.commands.templates import spoken_text
 from streamasr.edge.lm.pronounce import Pronouncer
 from streamasr.errors import ConfigError
 
-DEFAULT_THRESHOLD = -1.0
-"""Mean log ratio for each phone; bench/results/wake.jsonl."""
 WAYS = 8
 """Ways to say a phrase at most."""
 
@@ -32,8 +30,8 @@ def make_spotter(
     phrase = phrase or table.get("phrase")
     if not phrase:
         return None
-    threshold = table.get("threshold", DEFAULT_THRESHOLD)
-    if type(threshold) not in (int, float) or threshold > 0:
+    threshold = table.get("threshold")
+    if threshold is not None and (type(threshold) not in (int, float) or threshold > 0):
         raise ConfigError(f"wake.threshold is 0 or less, got {threshold!r}")
     words = spoken_text(str(phrase)).split()
     said = Pronouncer(graph.pronounce, sentences.pronunciations)(words)
@@ -41,4 +39,4 @@ def make_spotter(
     if missing or not words:
         raise ConfigError(f"nobody knows how to say {', '.join(missing) or 'nothing'}")
     ways = list(islice(product(*(said[word] for word in words)), WAYS))
-    return Spotter(ways, float(threshold))
+    return Spotter(ways, threshold)

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from streamasr.core.commands.wake import SLACK
 from streamasr.edge.commands.sentences import Sentences
-from streamasr.edge.commands.wake import DEFAULT_THRESHOLD, make_spotter
+from streamasr.edge.commands.wake import make_spotter
 from streamasr.errors import ConfigError
 from tests.graphs import LEXICON, phones, toy_model
 
@@ -20,7 +21,7 @@ FILE = Sentences(Path("home.toml"))
 def test_any_phrase_becomes_a_spotter() -> None:
     spotter = make_spotter("Turn lights!", {}, GRAPH, FILE)
     assert spotter is not None
-    assert spotter.threshold == DEFAULT_THRESHOLD
+    assert spotter.threshold == pytest.approx(-7 * SLACK)
     assert spotter.push(phones("SIL T ER N L AY T S SIL"))
     assert make_spotter(None, {}, GRAPH, FILE) is None
     chosen = make_spotter(None, {"phrase": "zorkmid lights", "threshold": -2}, GRAPH, FILE)
