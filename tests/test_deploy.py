@@ -10,12 +10,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import kubernetes_validate
 import pytest
+import yaml
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from websockets.asyncio.client import connect as open_websocket
 
 from streamasr.edge.client import connect
+from streamasr.edge.settings import load
 from streamasr.errors import OverloadError
 from tests.edge.daemon import daemon, pcm
 from tests.fakes import tone
@@ -89,3 +92,50 @@ async def test_every_metric_is_explained() -> None:
     found = {family.name for family in families(await scrape())}
     explained = set(re.findall(r"^\| `(streamasr_\w+?)(?:_total)?` \|", OPERATIONS, re.M))
     assert explained == found
+
+
+def manifests() -> list[dict[str, Any]]:
+    text = (DEPLOY / "kubernetes" / "streamasr.yaml").read_text()
+    return list(yaml.safe_load_all(text))
+
+
+@pytest.mark.parametrize("manifest", manifests(), ids=lambda manifest: manifest["kind"])
+def test_kubernetes_knows_every_word_of_the_manifests(manifest: dict[str, Any]) -> None:
+    kubernetes_validate.validate(manifest, kubernetes_validate.latest_version(), strict=True)
+
+
+def test_a_word_that_kubernetes_does_not_know_is_noticed() -> None:
+    manifest = next(item for item in manifests() if item["kind"] == "Deployment")
+    manifest["spec"]["template"]["spec"]["terminationGracePeriod"] = 1
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(manifest, kubernetes_validate.latest_version(), strict=True)
+
+
+def test_the_manifests_fit_each_other_and_the_daemon(tmp_path: Path) -> None:
+    by_kind = {manifest["kind"]: manifest for manifest in manifests()}
+    config = tmp_path / "streamasr.toml"
+    config.write_text(by_kind["ConfigMap"]["data"]["streamasr.toml"])
+    settings = load(path=config)
+    deployment = by_kind["Deployment"]["spec"]
+    pod = deployment["template"]["spec"]
+    assert pod["terminationGracePeriodSeconds"] > settings.limits.drain_s
+    (container,) = pod["containers"]
+    assert container["ports"][0]["containerPort"] == settings.server.port
+    probes = {container[name]["httpGet"]["path"] for name in ("readinessProbe", "livenessProbe")}
+    assert probes == {"/readyz", "/healthz"}
+    labels = deployment["template"]["metadata"]["labels"].items()
+    assert by_kind["Service"]["spec"]["selector"].items() <= labels
+    assert deployment["selector"]["matchLabels"].items() <= labels
+    mounts = {mount["name"] for mount in container["volumeMounts"]}
+    assert mounts == {volume["name"] for volume in pod["volumes"]}
+
+
+async def test_the_autoscaler_watches_metrics_that_exist() -> None:
+    adapter = yaml.safe_load((DEPLOY / "kubernetes" / "prometheus-adapter.yaml").read_text())
+    (rule,) = adapter["rules"]["custom"]
+    scraped = {family.name for family in families(await scrape())}
+    asked = re.findall(r"streamasr_\w+", rule["metricsQuery"] + rule["seriesQuery"])
+    assert asked
+    assert set(asked) <= scraped
+    scaler = next(item for item in manifests() if item["kind"] == "HorizontalPodAutoscaler")
+    assert scaler["spec"]["metrics"][0]["pods"]["metric"]["name"] == rule["name"]["as"]
