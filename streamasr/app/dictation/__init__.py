@@ -1,0 +1,1 @@
+"""Dictation: from the microphone into the window that has the focus."""

@@ -1,0 +1,117 @@
+"""A dictation with all its parts, from the start to the end of the process.
+
+run(settings, recording=None, environ=os.environ)
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from typing import TextIO
+
+from streamasr.app.dictation.board import Board
+from streamasr.app.dictation.listening import MicrophoneEar, Recording
+from streamasr.app.dictation.session import Dictation, Listening
+from streamasr.app.dictation.settings import Mode, OnFocus, Settings
+from streamasr.app.dictation.writer import Writer
+from streamasr.app.listening import stop_on_signals
+from streamasr.app.live import Display
+from streamasr.app.options import DecoderChoice, Device, open_model
+from streamasr.core.hotwords import HotWord, HotWords, heat
+from streamasr.core.recognizer import Engine
+from streamasr.edge.dictation.control import Control, runtime_folder
+from streamasr.edge.dictation.focus import find_focus
+from streamasr.edge.dictation.hand import Hand
+from streamasr.edge.dictation.sounds import play
+from streamasr.edge.dictation.ways import best_way, open_typist
+from streamasr.edge.notify import notify
+from streamasr.edge.portaudio import libraries_apart
+
+LAST_S = 10.0
+"""What the hand gets to type the rest at the end."""
+
+
+def run(
+    settings: Settings,
+    *,
+    recording: str | None = None,
+    threads: int = 1,
+    environ: Mapping[str, str] = os.environ,
+) -> None:
+    """Dictate until a signal ends it, or all is said; raises StreamasrError."""
+    typing = best_way(environ) if settings.typing == "auto" else settings.typing
+    with libraries_apart() as err, Control.claim(runtime_folder(environ)) as control:
+        display = Display(_shown(typing), err)
+        engine = open_model(
+            settings.model,
+            device=Device.AUTO,
+            threads=threads,
+            decoder=DecoderChoice(settings.decoder),
+        )
+        hotwords, unknown = expected(settings, engine)
+        focus = find_focus(environ)
+        board = Board(
+            control.publish,
+            display,
+            play=play if settings.sounds else lambda _: None,
+            facts={"mode": settings.mode.value, "typing": typing, "focus": focus.name or "unknown"},
+        )
+        if unknown:
+            board.note(f"the model cannot expect {', '.join(unknown)}: it is written, not boosted")
+        hand = Hand(
+            focus,
+            told=lambda doing: board.show(hand=doing.value),
+            failed=lambda error: dictation.broke(error),
+            follows=settings.on_focus is OnFocus.FOLLOW,
+        )
+        writer = Writer(
+            settings,
+            find_focus(environ),
+            hand,
+            lambda name: open_typist(typing if name == "auto" else name, environ),
+        )
+        dictation = Dictation(
+            engine,
+            settings,
+            writer,
+            _listening(settings, recording),
+            board,
+            hotwords=hotwords,
+            is_once=recording is not None,
+        )
+        control.serve(dictation.act)
+        notify("READY=1", environ=environ)
+        if settings.mode is Mode.PUSH and recording is None:
+            board.note("ready: `streamasr dictate toggle` starts and stops; Ctrl-C ends")
+        try:
+            with stop_on_signals(dictation.quit):
+                dictation.run()
+        finally:
+            notify("STOPPING=1", environ=environ)
+            left = hand.finish(LAST_S)
+            writer.close()
+            focus.close()
+            display.close()
+            if left:
+                display.note(f"{left} characters were not typed: their window lost the focus")
+
+
+def _shown(typing: str) -> TextIO:
+    """Where lines for the person go: standard output may be the text's."""
+    return sys.stderr if typing == "stdout" else sys.stdout
+
+
+def _listening(settings: Settings, recording: str | None) -> Callable[[], Listening]:
+    if recording is None:
+        return MicrophoneEar(settings.microphone)
+    return lambda: Recording(recording)
+
+
+def expected(settings: Settings, engine: Engine) -> tuple[HotWords | None, tuple[str, ...]]:
+    """The personal dictionary as hot words, and those of its words that nobody can say."""
+    model = engine.facts.graph
+    if model is None or not settings.style.words:
+        return None, ()
+    hotwords = heat(model, [HotWord(word, settings.boost) for word in settings.style.words])
+    return hotwords, hotwords.unknown

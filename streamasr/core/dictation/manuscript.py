@@ -1,0 +1,129 @@
+"""What was dictated into one window after the other, and what should stand there now.
+
+    manuscript = Manuscript(Style())
+    manuscript.begin("window 7")
+    manuscript.partial("hello wor")         # Target(text="Hello")
+    manuscript.final("hello world comma")   # Target(text="Hello world,")
+    manuscript.final("scratch that")        # Target(text="")
+
+It remembers a bounded stretch: what is older is settled and can no longer be taken back.
+"""
+
+from __future__ import annotations
+
+from streamasr.core.dictation.casing import START, Context, compose
+from streamasr.core.dictation.edits import Target
+from streamasr.core.dictation.marks import Piece
+from streamasr.core.dictation.numbers import unfinished_number
+from streamasr.core.dictation.reading import Item, read
+from streamasr.core.dictation.style import FIRST, Command, Style
+
+KEPT_UTTERANCES = 40
+KEPT_CHANGES = 20
+
+Utterance = tuple[Piece, ...]
+
+
+class Manuscript:
+    """The text of the page that is written on; a page is a stretch into one window."""
+
+    def __init__(self, style: Style, *, hold_back: int = 1) -> None:
+        """``hold_back`` words of an open utterance are not shown until more follow."""
+        self.style = style
+        self.hold_back = hold_back
+        self.is_stopped = False
+        """Whether the last final asked to stop listening."""
+        self._page = -1
+        self._window = ""
+        self._base = 0
+        self._settled: Context = START  # what the text before the base ends with
+        self._utterances: tuple[Utterance, ...] = ()
+        self._earlier: list[tuple[Utterance, ...]] = []  # before each of the last changes
+
+    @property
+    def window(self) -> str:
+        return self._window
+
+    @property
+    def target(self) -> Target:
+        """What should stand there, without the open utterance."""
+        return self._target(())
+
+    def begin(self, window: str, style: Style | None = None) -> None:
+        """Start a page: what stands on others is no longer touched."""
+        self.style = style or self.style
+        self._page += 1
+        self._window = window
+        self._base = 0
+        self._settled = START
+        self._utterances = ()
+        self._earlier.clear()
+
+    def partial(self, text: str) -> Target:
+        """Show the open utterance, as far as it is sure to stay."""
+        items = read(self._sure(text.split()), self.style)
+        open_: list[Piece] = []
+        for item in items:
+            # breaks may send what was typed, and commands act for good: not before the end
+            if not isinstance(item, Piece) or item.breaks_line:
+                break
+            open_.append(item)
+        return self._target(tuple(open_))
+
+    def final(self, text: str) -> Target:
+        """Take an utterance for good, or do what it commands."""
+        self.is_stopped = False
+        before = self._utterances
+        current: list[Piece] = []
+        items = read(text.split(), self.style)
+        for item in items:
+            current = self._take(item, current)
+        if current:
+            self._utterances = (*self._utterances, tuple(current))
+        if Command.UNDO not in items and self._utterances != before:
+            self._earlier.append(before)
+            del self._earlier[:-KEPT_CHANGES]
+        self._settle()
+        return self.target
+
+    def _take(self, item: Item, current: list[Piece]) -> list[Piece]:
+        match item:
+            case Piece():
+                return [*current, item]
+            case Command.SCRATCH:
+                if not current:
+                    self._utterances = self._utterances[:-1]
+            case Command.UNDO:
+                if not current and self._earlier:
+                    self._utterances = self._earlier.pop()
+            case _:
+                self.is_stopped = True
+                return current
+        return []
+
+    def _sure(self, words: list[str]) -> list[str]:
+        """The words of an open utterance that may be shown."""
+        words = words[: max(0, len(words) - self.hold_back)]
+        if len(words) == 1 and words[0] in FIRST:
+            return []
+        held = self.style.unfinished(words)
+        if self.style.numbers:
+            held = max(held, unfinished_number(words))
+        return words[: len(words) - held]
+
+    def _target(self, open_: Utterance) -> Target:
+        pieces = [piece for utterance in (*self._utterances, open_) for piece in utterance]
+        text, _ = compose(pieces, self._settled, capitals=self.style.capitals)
+        return Target(self._page, self._window, self._base, text)
+
+    def _settle(self) -> None:
+        """Forget the oldest utterances, half of them at once."""
+        if len(self._utterances) <= KEPT_UTTERANCES:
+            return
+        old = self._utterances[: KEPT_UTTERANCES // 2]
+        pieces = [piece for utterance in old for piece in utterance]
+        text, self._settled = compose(pieces, self._settled, capitals=self.style.capitals)
+        self._base += len(text)
+        self._utterances = self._utterances[len(old) :]
+        kept = [e[len(old) :] for e in self._earlier if e[: len(old)] == old]
+        self._earlier = kept

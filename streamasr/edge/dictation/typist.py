@@ -1,0 +1,168 @@
+"""What every way to type can do, and the ways that are another program.
+
+with wtype_typist() as typist:
+    typist.write(Edit(erase=2, text="ör\\n"))
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TextIO
+
+from streamasr.core.dictation.edits import Edit
+from streamasr.errors import DeviceError
+
+ANSWER_S = 10.0
+"""What a program that types gets; it needs milliseconds."""
+
+
+class Typist(Protocol):
+    """Types into the window that has the focus."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def corrects(self) -> bool:
+        """Whether it can take letters back, so that text may be typed while it may change."""
+        ...
+
+    def is_ready(self) -> bool:
+        """False while somebody holds a key that would make a shortcut of what is typed."""
+        ...
+
+    def write(self, edit: Edit, *, soft_breaks: bool = False) -> None:
+        """Do an edit; raises DeviceError.
+
+        With ``soft_breaks`` a line break is Shift+Return, which sends no message.
+        """
+        ...
+
+    def close(self) -> None:
+        """Leave keyboard and clipboard as they were found."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A program to run: its arguments, and what it reads, where other users cannot see it."""
+
+    args: Sequence[str]
+    stdin: str = ""
+
+
+def call(one: Call) -> str:
+    """Run it and return what it prints; raises DeviceError with what it complains about."""
+    program = one.args[0]
+    try:
+        done = subprocess.run(
+            one.args, input=one.stdin, capture_output=True, text=True, timeout=ANSWER_S
+        )
+    except FileNotFoundError:
+        raise DeviceError(f"{program} is not installed", remedy=f"apt install {program}") from None
+    except subprocess.TimeoutExpired:
+        raise DeviceError(f"{program} does not answer within {ANSWER_S:g} s") from None
+    if done.returncode:
+        why = (done.stderr or done.stdout).strip().partition("\n")[0]
+        raise DeviceError(f"{program} failed: {why or f'exit code {done.returncode}'}")
+    return done.stdout
+
+
+class ProgramTypist:
+    """Types by running a program for every edit."""
+
+    corrects = True
+
+    def __init__(self, name: str, calls: Callable[[Edit, bool], Sequence[Call]]) -> None:
+        """``calls`` are the programs to run for an edit, with soft line breaks or not."""
+        self.name = name
+        self._calls = calls
+
+    def is_ready(self) -> bool:
+        return True
+
+    def write(self, edit: Edit, *, soft_breaks: bool = False) -> None:
+        for one in self._calls(edit, soft_breaks):
+            call(one)
+
+    def close(self) -> None:
+        pass
+
+
+def wtype_typist() -> ProgramTypist:
+    """The virtual keyboard of Wayland, which brings its own layout: any letter can be typed."""
+    return ProgramTypist("wtype", _wtype)
+
+
+def _wtype(edit: Edit, soft_breaks: bool) -> list[Call]:
+    calls = []
+    keys = ["-k", "BackSpace"] * edit.erase
+    for number, line in enumerate(edit.text.split("\n")):
+        if number:
+            keys += (
+                ["-M", "shift", "-k", "Return", "-m", "shift"]
+                if soft_breaks
+                else [
+                    "-k",
+                    "Return",
+                ]
+            )
+        if line:
+            calls.append(Call(["wtype", *keys, "-"], line))
+            keys = []
+    return [*calls, Call(["wtype", *keys])] if keys else calls
+
+
+def xdotool_typist() -> ProgramTypist:
+    return ProgramTypist("xdotool", _xdotool)
+
+
+def _xdotool(edit: Edit, soft_breaks: bool) -> list[Call]:
+    calls = []
+    if edit.erase:
+        calls.append(Call(["xdotool", "key", "--delay", "4", *["BackSpace"] * edit.erase]))
+    for number, line in enumerate(edit.text.split("\n")):
+        if number:
+            calls.append(Call(["xdotool", "key", "shift+Return" if soft_breaks else "Return"]))
+        if line:
+            calls.append(Call(["xdotool", "type", "--delay", "8", "--file", "-"], line))
+    return calls
+
+
+def dotool_typist() -> ProgramTypist:
+    """A keyboard of the kernel's own; DOTOOL_XKB_LAYOUT must name the layout in use."""
+    return ProgramTypist("dotool", _dotool)
+
+
+def _dotool(edit: Edit, soft_breaks: bool) -> list[Call]:
+    lines = ["key backspace"] * edit.erase
+    for number, line in enumerate(edit.text.split("\n")):
+        if number:
+            lines.append("key shift+enter" if soft_breaks else "key enter")
+        if line:
+            lines.append(f"type {line}")
+    return [Call(["dotool"], "\n".join(lines) + "\n")]
+
+
+class Printer:
+    """Writes what is settled to standard output: for pipes, where nothing can be taken back."""
+
+    name = "stdout"
+    corrects = False
+
+    def __init__(self, out: TextIO | None = None) -> None:
+        self._out = out or sys.stdout
+
+    def is_ready(self) -> bool:
+        return True
+
+    def write(self, edit: Edit, *, soft_breaks: bool = False) -> None:
+        self._out.write(edit.text)
+        self._out.flush()
+
+    def close(self) -> None:
+        self._out.write("\n")
+        self._out.flush()

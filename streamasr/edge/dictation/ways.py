@@ -1,0 +1,184 @@
+"""The ways to type that this session has, the best first, and why the others are none.
+
+for way in survey(os.environ):
+    print(way.name, way.works, way.why)
+typist = open_typist("auto", os.environ)
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from streamasr.edge.dictation.clipboard import Copier, Paster, find_clipboard
+from streamasr.edge.dictation.display import XDisplay
+from streamasr.edge.dictation.typist import (
+    Call,
+    Printer,
+    Typist,
+    call,
+    dotool_typist,
+    wtype_typist,
+    xdotool_typist,
+)
+from streamasr.edge.dictation.xtest import XTestTypist
+from streamasr.errors import DeviceError, StreamasrError, UsageError
+
+UINPUT = Path("/dev/uinput")
+INSERT = 0xFF63
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way to type, and whether it works here."""
+
+    name: str
+    works: bool
+    why: str
+    """What is missing and how to get it, or what it is good for."""
+
+
+Environ = Mapping[str, str]
+
+
+def _wtype(environ: Environ) -> Way:
+    if not environ.get("WAYLAND_DISPLAY"):
+        return Way("wtype", False, "this is no Wayland session")
+    if not shutil.which("wtype"):
+        return Way("wtype", False, "not installed: apt install wtype")
+    try:
+        call(Call(["wtype", "-s", "0"]))
+    except DeviceError:
+        return Way("wtype", False, "this compositor lets no program be a keyboard (GNOME, KDE)")
+    return Way("wtype", True, "Wayland's virtual keyboard: every letter, whatever the layout")
+
+
+def _xtest(environ: Environ) -> Way:
+    if environ.get("WAYLAND_DISPLAY") or not environ.get("DISPLAY"):
+        return Way("xtest", False, "this is no X11 session")
+    try:
+        display = XDisplay()
+        try:
+            display.require("XTEST")
+        finally:
+            display.close()
+    except StreamasrError as error:
+        return Way("xtest", False, str(error))
+    return Way("xtest", True, "X11's XTEST: every letter, in the layout that is in use")
+
+
+def _xdotool(environ: Environ) -> Way:
+    if environ.get("WAYLAND_DISPLAY") or not environ.get("DISPLAY"):
+        return Way("xdotool", False, "this is no X11 session")
+    if not shutil.which("xdotool"):
+        return Way("xdotool", False, "not installed: apt install xdotool")
+    return Way("xdotool", True, "X11, where python-xlib is not installed")
+
+
+def _dotool(environ: Environ) -> Way:
+    if not shutil.which("dotool"):
+        return Way("dotool", False, "not installed: https://git.sr.ht/~geb/dotool")
+    if not os.access(UINPUT, os.W_OK):
+        return Way("dotool", False, f"no right to write {UINPUT}: join the group input")
+    layout = environ.get("DOTOOL_XKB_LAYOUT", "us")
+    return Way("dotool", True, f"the kernel's keyboard, letters of the layout {layout} only")
+
+
+def _paste(environ: Environ) -> Way:
+    if find_clipboard(environ) is None:
+        return Way("paste", False, "needs wl-clipboard on Wayland, xclip on X11")
+    if not any(way(environ).works for way in (_wtype, _xtest)):
+        return Way("paste", False, "nothing may press the keys that paste; see clipboard")
+    return Way(
+        "paste", True, "whole utterances by the clipboard, for programs that take keys badly"
+    )
+
+
+def _clipboard(environ: Environ) -> Way:
+    if find_clipboard(environ) is None:
+        return Way("clipboard", False, "needs wl-clipboard on Wayland, xclip on X11")
+    return Way("clipboard", True, "text is left on the clipboard, to be pasted by hand")
+
+
+def _stdout(environ: Environ) -> Way:
+    return Way("stdout", True, "whole utterances, for pipes; only where it is asked for")
+
+
+WAYS: dict[str, Callable[[Environ], Way]] = {
+    "wtype": _wtype,
+    "xtest": _xtest,
+    "xdotool": _xdotool,
+    "dotool": _dotool,
+    "paste": _paste,
+    "clipboard": _clipboard,
+    "stdout": _stdout,
+}
+"""The best first."""
+UNASKED = ("wtype", "xtest", "xdotool", "dotool", "clipboard")
+"""What ``auto`` may choose."""
+
+
+def survey(environ: Environ) -> Iterator[Way]:
+    """Every way, the best first."""
+    for way in WAYS.values():
+        yield way(environ)
+
+
+def best_way(environ: Environ) -> str:
+    """What ``auto`` means here; raises DeviceError where nothing works."""
+    for name in UNASKED:
+        if WAYS[name](environ).works:
+            return name
+    raise DeviceError(
+        "nothing here can type into a window",
+        remedy="`streamasr doctor` says what each way needs; --typing stdout prints",
+    )
+
+
+def open_typist(name: str, environ: Environ) -> Typist:
+    """The way of that name, or the best for ``auto``.
+
+    Raises DeviceError where it does not work here, UsageError for a name that is none.
+    """
+    if name == "auto":
+        name = best_way(environ)
+    elif name not in WAYS:
+        raise UsageError(f"no way to type is called {name!r}", remedy=f"auto, {', '.join(WAYS)}")
+    way = WAYS[name](environ)
+    if not way.works:
+        raise DeviceError(f"cannot type by {name}: {way.why}")
+    return _OPEN[name](environ)
+
+
+def _open_paste(environ: Environ) -> Typist:
+    clipboard = find_clipboard(environ)
+    assert clipboard is not None, "surveyed before"
+    if environ.get("WAYLAND_DISPLAY"):
+        keys = Call(["wtype", "-M", "shift", "-k", "Insert", "-m", "shift"])
+        return Paster(clipboard, wtype_typist(), lambda: void(call(keys)))
+    typist = XTestTypist()
+    return Paster(clipboard, typist, lambda: typist.press(INSERT, shift=True))
+
+
+def _open_clipboard(environ: Environ) -> Typist:
+    clipboard = find_clipboard(environ)
+    assert clipboard is not None, "surveyed before"
+    return Copier(clipboard)
+
+
+def void(value: object) -> None:
+    """Forget a value."""
+
+
+_OPEN: dict[str, Callable[[Environ], Typist]] = {
+    "wtype": lambda _: wtype_typist(),
+    "xtest": lambda _: XTestTypist(),
+    "xdotool": lambda _: xdotool_typist(),
+    "dotool": lambda _: dotool_typist(),
+    "paste": _open_paste,
+    "clipboard": _open_clipboard,
+    "stdout": lambda _: Printer(),
+}

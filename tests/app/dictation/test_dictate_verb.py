@@ -1,0 +1,54 @@
+from pathlib import Path
+
+import pytest
+
+from streamasr.app.cli import run
+
+
+def dictate(*args: str) -> int:
+    with pytest.raises(SystemExit) as leaving:
+        run(["dictate", *args])
+    return int(leaving.value.code or 0)
+
+
+@pytest.fixture(autouse=True)
+def nothing_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+
+
+@pytest.mark.parametrize("word", ["start", "stop", "toggle", "cancel", "status"])
+def test_without_an_instance_one_line_says_so(
+    word: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert dictate(word) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "no dictation runs (start one with `streamasr dictate`" in line
+
+
+@pytest.mark.parametrize(
+    "args", [["--follow"], ["--push", "--once"], ["dance"], ["stop", "--follow"]]
+)
+def test_what_cannot_be_is_wrong_usage(args: list[str]) -> None:
+    assert dictate(*args) == 2
+
+
+def test_a_recording_is_typed_to_standard_output(
+    plain_bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clip = Path(__file__).parents[2] / "data" / "1970-28415-0030.flac"
+    args = ["--typing", "stdout", "--from", str(clip), "--model", str(plain_bundle)]
+    assert dictate(*args) == 0
+    out, err = capsys.readouterr()
+    assert len(out.split()) > 5
+    assert out[0].isupper()
+    assert err == ""
+    assert run_transcribe(clip, plain_bundle, capsys) == out.strip().lower()
+
+
+def run_transcribe(clip: Path, bundle: Path, capsys: pytest.CaptureFixture[str]) -> str:
+    with pytest.raises(SystemExit):
+        run(["transcribe", str(clip), "--model", str(bundle)])
+    return " ".join(capsys.readouterr().out.split())
