@@ -108,9 +108,11 @@ class GreedyDecoder:
         return bool(came) and self._tell()
 
     def finish(self) -> None:
-        """Settle the open word."""
-        self._settle(len(self._ctc.tokens))
-        self._tell()
+        """Settle the open word, if it has letters yet."""
+        end = len(self._ctc.tokens)
+        if self._spelt(end):
+            self._settle(end)
+            self._tell()
 
     def words(self) -> tuple[DecodedWord, ...]:
         """The words so far; the last may still grow."""
@@ -124,19 +126,22 @@ class GreedyDecoder:
 
     def _settle(self, end: int) -> None:
         """The open word is complete with the tokens before ``end``."""
-        tokens = self._ctc.tokens[self._settled : end]
-        word = self._units.text(token.id for token in tokens)
+        word = self._spelt(end)
         if self._proofreader is not None:
             word = self._proofreader.mend(word, self._shown)
         if word:
-            self._words.append(self._word(word, tokens))
+            self._words.append(self._word(word, self._ctc.tokens[self._settled : end]))
         self._settled, self._shown = end, ""
 
     def _show(self, end: int) -> None:
         """Show the open word as the tokens before ``end`` spell it, if that may be."""
-        word = self._units.text(token.id for token in self._ctc.tokens[self._settled : end])
+        word = self._spelt(end)
         if self._proofreader is None or self._proofreader.is_common(word):
             self._shown = word
+
+    def _spelt(self, end: int) -> str:
+        """The letters of the open word up to the token ``end``."""
+        return self._units.text(token.id for token in self._ctc.tokens[self._settled : end])
 
     def _tell(self) -> bool:
         before = len(self.text)
