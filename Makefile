@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 DEMO_CLIP := tests/data/1970-28415-0030.flac
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve demo test test-slow cover check lint types units bench clean
+.PHONY: help setup serve demo test test-slow cover check lint types units dockerfile man bench clean
 
 help: ## list the verbs
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -29,7 +29,7 @@ test-slow: $(VENV)/.dev ## the tests that need a sound server, a browser or a tr
 cover: $(VENV)/.dev ## the fast tests with branch coverage
 	$(BIN)/python -m pytest -q --cov --cov-report=term $(ARGS)
 
-check: lint types units ## everything that needs no running
+check: lint types units dockerfile ## everything that needs no running
 
 lint: $(VENV)/.dev ## ruff: format and rules
 	$(BIN)/ruff format --check .
@@ -40,6 +40,12 @@ types: $(VENV)/.dev ## mypy, strict
 
 units: $(VENV)/.dev ## systemd's own checks of the units in systemd/
 	scripts/check-units
+
+dockerfile: $(VENV)/.dev ## hadolint
+	$(BIN)/hadolint Dockerfile
+
+man: $(VENV)/.dev ## write the manual page anew
+	COLUMNS=80 $(BIN)/python scripts/man-page > docs/man/streamasr.1
 
 bench: $(VENV)/.dev ## the benchmarks that need no data beyond the bundled clips
 	$(BIN)/python bench/rtf.py

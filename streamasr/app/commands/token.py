@@ -11,7 +11,7 @@ import typer
 def token(
     file: Annotated[
         Path | None,
-        typer.Argument(metavar="[FILE]", help="Token file of the daemon; made if need be."),
+        typer.Argument(metavar="FILE", help="Token file of the daemon; made if need be."),
     ] = None,
     name: Annotated[str, typer.Option("--name", help="Whose it is: a comment in the file.")] = "",
 ) -> None:
