@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from streamasr.core.audio import Resampler
 from tests.conftest import CLIP_TEXTS, DATA
 
 PORTS = r"(?=.*ready on ws://127\.0\.0\.1:(\d+))(?=.*tcp://127\.0\.0\.1:(\d+))"
+COMPILING_S = 300
 CLIP = "1970-28415-0030.flac"
 
 
@@ -40,6 +42,13 @@ class Served:
         return f"ws://127.0.0.1:{self.port}"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whichever test comes first waits until the language model is compiled."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.timeout(COMPILING_S))
+
+
 @pytest.fixture(scope="session")
 def served(session_cache: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """One process for all tests of dialects; it must drain without a complaint at the end."""
@@ -48,12 +57,16 @@ def served(session_cache: None, tmp_path_factory: pytest.TempPathFactory) -> Ite
     environ = {**os.environ, "STREAMASR_SERVER_WYOMING_PORT": "0"}
     with log.open("wb") as out:
         process = subprocess.Popen(command, stderr=out, env=environ)
-    while not (found := re.search(PORTS, log.read_text(), re.DOTALL)):
-        assert process.poll() is None, log.read_text()
-        time.sleep(0.05)
-    yield Served(int(found[1]), int(found[2]))
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=30) == 0, log.read_text()
+    try:
+        while not (found := re.search(PORTS, log.read_text(), re.DOTALL)):
+            assert process.poll() is None, log.read_text()
+            time.sleep(0.05)
+        yield Served(int(found[1]), int(found[2]))
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 0, log.read_text()
+    finally:
+        process.kill()
+        process.wait()
     complaints = [line for line in log.read_text().splitlines() if " ERROR " in line]
     assert not complaints
 
