@@ -52,6 +52,8 @@ class Check:
 
 def examine(model: str | None = None, *, port: int = PORT) -> Iterator[Check]:
     """Run every check, each when it is asked for; none raises."""
+    from streamasr.app.dictation.checkup import check_focus, check_typing
+
     checks: dict[str, Callable[[], Check]] = {
         "python": check_python,
         "libraries": check_libraries,
@@ -60,6 +62,8 @@ def examine(model: str | None = None, *, port: int = PORT) -> Iterator[Check]:
         "gpu": check_gpu,
         "microphone": check_microphone,
         "sound server": check_sound_server,
+        "typing": check_typing,
+        "focus": check_focus,
         "ffmpeg": check_ffmpeg,
         "port": lambda: check_port(port),
     }

@@ -25,6 +25,7 @@ from streamasr.edge.dictation.focus import find_focus
 from streamasr.edge.dictation.hand import Hand
 from streamasr.edge.dictation.sounds import play
 from streamasr.edge.dictation.ways import best_way, open_typist
+from streamasr.edge.lm.pronounce import Pronouncer
 from streamasr.edge.notify import notify
 from streamasr.edge.portaudio import libraries_apart
 
@@ -111,7 +112,17 @@ def _listening(settings: Settings, recording: str | None) -> Callable[[], Listen
 def expected(settings: Settings, engine: Engine) -> tuple[HotWords | None, tuple[str, ...]]:
     """The personal dictionary as hot words, and those of its words that nobody can say."""
     model = engine.facts.graph
-    if model is None or not settings.style.words:
+    words = settings.style.words
+    if model is None or not words:
         return None, ()
-    hotwords = heat(model, [HotWord(word, settings.boost) for word in settings.style.words])
+    pronouncer = Pronouncer(model.pronounce)
+    hotwords = heat(model, [_hot_word(word, settings.boost, pronouncer) for word in words])
     return hotwords, hotwords.unknown
+
+
+def _hot_word(word: str, boost: float, pronouncer: Pronouncer) -> HotWord:
+    """A word to expect; one that the lexicon lacks is said as it is spelled."""
+    spoken = word.lower()
+    ways = pronouncer([spoken]).get(spoken, [])
+    is_guessed = spoken in pronouncer.guessed and ways
+    return HotWord(word, boost, " ".join(ways[0]) if is_guessed else "")

@@ -45,7 +45,7 @@ class XDisplay:
         self.name = name or os.environ.get("DISPLAY", "")
         try:
             self._display: Any = display.Display(name)
-        except (error.DisplayError, OSError) as why:
+        except (error.DisplayError, error.ConnectionClosedError, OSError) as why:
             raise DeviceError(
                 f"no X server answers at {self.name or 'DISPLAY, which is not set'}",
                 remedy="run it inside the desktop session",

@@ -10,11 +10,14 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Protocol, TextIO
 
 from streamasr.core.dictation.edits import Edit
 from streamasr.errors import DeviceError
 
+WTYPE_SETTLE_MS = "20"
+"""Every call is a new keyboard, and what is typed before a window knows it is lost."""
 ANSWER_S = 10.0
 """What a program that types gets; it needs milliseconds."""
 
@@ -92,6 +95,12 @@ class ProgramTypist:
         pass
 
 
+SETTLE = ("-s", WTYPE_SETTLE_MS)
+BACKSPACE = ("-k", "BackSpace", "-s", "2")
+RETURN = ("-k", "Return", "-s", "2")
+SOFT_RETURN = ("-M", "shift", "-k", "Return", "-m", "shift", "-s", "2")
+
+
 def wtype_typist() -> ProgramTypist:
     """The virtual keyboard of Wayland, which brings its own layout: any letter can be typed."""
     return ProgramTypist("wtype", _wtype)
@@ -99,21 +108,14 @@ def wtype_typist() -> ProgramTypist:
 
 def _wtype(edit: Edit, soft_breaks: bool) -> list[Call]:
     calls = []
-    keys = ["-k", "BackSpace"] * edit.erase
+    keys: list[tuple[str, ...]] = [BACKSPACE] * edit.erase
     for number, line in enumerate(edit.text.split("\n")):
         if number:
-            keys += (
-                ["-M", "shift", "-k", "Return", "-m", "shift"]
-                if soft_breaks
-                else [
-                    "-k",
-                    "Return",
-                ]
-            )
+            keys.append(SOFT_RETURN if soft_breaks else RETURN)
         if line:
-            calls.append(Call(["wtype", *keys, "-"], line))
+            calls.append(Call(["wtype", *SETTLE, *chain(*keys), "-d", "2", "-"], line))
             keys = []
-    return [*calls, Call(["wtype", *keys])] if keys else calls
+    return [*calls, Call(["wtype", *SETTLE, *chain(*keys)])] if keys else calls
 
 
 def xdotool_typist() -> ProgramTypist:

@@ -50,7 +50,7 @@ def _wtype(environ: Environ) -> Way:
     if not shutil.which("wtype"):
         return Way("wtype", False, "not installed: apt install wtype")
     try:
-        call(Call(["wtype", "-s", "0"]))
+        call(Call(["wtype", "-s", "1"]))
     except DeviceError:
         return Way("wtype", False, "this compositor lets no program be a keyboard (GNOME, KDE)")
     return Way("wtype", True, "Wayland's virtual keyboard: every letter, whatever the layout")

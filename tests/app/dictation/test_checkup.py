@@ -1,0 +1,46 @@
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from streamasr.app.dictation.checkup import check_focus, check_typing
+from streamasr.app.doctor import Status
+from tests.desktop import missing, x_server
+
+
+@pytest.fixture
+def display(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    if reason := missing("Xvfb", modules=("Xlib",)):
+        pytest.skip(reason)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    with x_server() as name:
+        monkeypatch.setenv("DISPLAY", name)
+        yield
+
+
+@pytest.mark.usefixtures("display")
+def test_on_x11_all_is_well_and_the_way_is_named() -> None:
+    typing, focus = check_typing(os.environ), check_focus(os.environ)
+    assert (typing.status, focus.status) == (Status.OK, Status.OK)
+    assert typing.found.startswith("by xtest: X11's XTEST")
+    assert typing.remedy == ""
+    assert "X11 tells" in focus.found
+
+
+def test_on_wayland_that_does_not_answer_each_better_way_says_what_it_needs(
+    tmp_path: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    environ = {"WAYLAND_DISPLAY": "wayland-99"}
+    typing, focus = check_typing(environ), check_focus(environ)
+    assert typing.status is Status.WARN
+    assert "wtype: not installed: apt install wtype" in typing.remedy
+    assert "dotool: not installed" in typing.remedy
+    assert focus.status is Status.WARN
+    assert "keep the window" in focus.remedy
+
+
+def test_without_a_desktop_nothing_is_amiss() -> None:
+    assert check_typing({}).status is Status.OK
+    assert "--typing stdout" in check_typing({}).found
+    assert check_focus({}).status is Status.OK
