@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 DEMO_CLIP := tests/data/1970-28415-0030.flac
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve demo test test-slow cover check lint types units dockerfile man bench clean
+.PHONY: help setup serve demo test test-slow cover check lint types units dockerfile security man bench clean
 
 help: ## list the verbs
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -29,7 +29,7 @@ test-slow: $(VENV)/.dev ## the tests that need a sound server, a browser or a tr
 cover: $(VENV)/.dev ## the fast tests with branch coverage
 	$(BIN)/python -m pytest -q --cov --cov-report=term $(ARGS)
 
-check: lint types units dockerfile ## everything that needs no running
+check: lint types units dockerfile security ## everything that needs no running
 
 lint: $(VENV)/.dev ## ruff: format and rules
 	$(BIN)/ruff format --check .
@@ -40,6 +40,10 @@ types: $(VENV)/.dev ## mypy, strict
 
 units: $(VENV)/.dev ## systemd's own checks of the units in systemd/
 	scripts/check-units
+
+security: $(VENV)/.dev ## bandit over the code, pip-audit over what is installed
+	$(BIN)/bandit --quiet --recursive -c pyproject.toml --confidence-level medium streamasr
+	$(BIN)/python scripts/audit
 
 dockerfile: $(VENV)/.dev ## hadolint
 	$(BIN)/hadolint Dockerfile

@@ -103,6 +103,7 @@ class Daemon:
         self._successor: Generation | None = None  # prepared, and not yet adopted
         self._replaced = asyncio.Event()  # new sessions get another engine
         self._reloading: asyncio.Task[None] | None = None
+        self._again = False  # asked to reload while that was under way
         self._has_terminal = sys.stdin is not None and sys.stdin.isatty()
 
     async def serve(self) -> int:
@@ -229,9 +230,9 @@ class Daemon:
         if self._has_terminal and not sys.stdin.isatty():
             self._on_stop()
         elif self._reloading is not None and not self._reloading.done():
-            log.warning("the last reload is still under way: this one is ignored")
+            self._again = True  # the settings may have changed since they were read
         else:
-            self._reloading = asyncio.create_task(self._reload(), name="reload")
+            self._reloading = asyncio.create_task(self._reload_all(), name="reload")
 
     def _on_word(self, link: Link) -> None:
         """The supervisor has something to say, or is gone."""
@@ -249,6 +250,13 @@ class Daemon:
             self._reloading = asyncio.create_task(act(successor), name=kind)
 
     # ---- reload ----
+
+    async def _reload_all(self) -> None:
+        """Reload as long as it is asked for meanwhile."""
+        await self._reload()
+        while self._again:
+            self._again = False
+            await self._reload()
 
     async def _reload(self) -> None:
         """Take new settings, or keep the old ones and say why."""

@@ -1,7 +1,8 @@
 """The daemon as a process of its own, with a scripted engine: python -m tests.edge.scripted_server
 
 Settings come from the environment; SCRIPTED_STEP_S slows each step down, SCRIPTED_STUCK keeps
-the first step of a single client from ending, SCRIPTED_FAIL makes loading fail.
+the first step of a single client from ending, SCRIPTED_FAIL makes loading fail,
+SCRIPTED_LOAD_S slow.
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ class SlowEngine(ScriptedEngine):
 def open_engine(settings: Settings) -> Engine:
     if "SCRIPTED_FAIL" in os.environ or settings.server.model == "fails":
         raise BundleError("no model here", remedy="put one there")
+    logging.info("loading for %d", settings.limits.sessions)
+    time.sleep(float(os.environ.get("SCRIPTED_LOAD_S", "0")))
     return SlowEngine(capacity=1024)
 
 

@@ -157,7 +157,7 @@ async def test_a_second_signal_cuts_at_once() -> None:
 
 
 async def test_an_engine_that_does_not_open_ends_the_process_with_one_line() -> None:
-    async with process(SCRIPTED_FAIL="1") as running:
+    async with process(SCRIPTED_FAIL="1", STREAMASR_SERVER_WYOMING_PORT="-1") as running:
         assert await running.end() == 1
     assert running.log == ["ERROR no model here (put one there)\n"]
 
@@ -284,6 +284,21 @@ async def test_sighup_takes_new_settings_and_refuses_broken_ones(tmp_path: Path)
             assert (await old.stop()).audio_s == 1.0
             running.signal()
             assert await running.end() == 0
+
+
+async def test_a_reload_that_is_asked_for_during_another_is_not_lost(tmp_path: Path) -> None:
+    config = tmp_path / "streamasr.toml"
+    config.write_text("")
+    async with ready(STREAMASR_CONFIG=str(config), SCRIPTED_LOAD_S="1") as running:
+        config.write_text("[limits]\nsessions = 7\n")
+        running.process.send_signal(signal.SIGHUP)
+        await running.until_logged("loading for 7")
+        config.write_text("[limits]\nsessions = 8\n")
+        running.process.send_signal(signal.SIGHUP)
+        assert "7 sessions" in await running.until_logged("reloaded")
+        assert "8 sessions" in await running.until_logged("reloaded")
+        running.signal()
+        assert await running.end() == 0
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificates")
