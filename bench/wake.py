@@ -1,16 +1,20 @@
 """Any phrase as a wake phrase: how often is it missed, and how often heard where nobody said it?
 
-    python bench/wake.py DATA [--save]
+    python bench/wake.py DATA [--kept FOLDER] [--save]
 
-Phrases that were recorded by many people (short/picovoice_wakewords, short/precise_community)
-through the path of `streamasr command`: gate, network, spotter, nothing trained for any of
-them. False accepts are counted on LibriSpeech (test-clean and our dev readers) and on the
-noises of DATA, as one stream; *confusables* are the recordings of all other phrases.
-A phrase heard twice within a second counts once.
+Phrases that were recorded by many people (short/picovoice_wakewords, short/precise_community);
+nothing was trained for any of them. False accepts are counted on LibriSpeech (test-clean and our
+dev readers) and on the noises of DATA, all of it, without the gate that would keep some of it
+away; an utterance or half a minute of noise counts once. *Confusables* are the recordings of other
+phrases. The scores are those of `core.commands.wake.Spotter`, computed for many clips at a
+time, and held against it. With --kept the posteriors are kept, and read the next time.
+
+What listening costs is measured through the whole path, gate and all, on read speech.
 """
 
 from __future__ import annotations
 
+import pickle
 import sys
 import time
 from collections.abc import Iterable, Sequence
@@ -22,160 +26,196 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import numpy as np
 import typer
+from numpy.typing import NDArray
 
 from bench.report import finish
-from streamasr.app.manifest import read_manifest, thin_out
+from streamasr.app.lm.posteriors import listen
+from streamasr.app.manifest import read_manifest
 from streamasr.app.mixing import noise_files, read_clip
-from streamasr.core.commands.wake import Spotter
-from streamasr.core.decoder import DecodedWord
-from streamasr.core.model import Emissions
+from streamasr.core.commands.decoder import CommandDecoder
+from streamasr.core.commands.wake import FLOOR, NEVER, Spotter
+from streamasr.core.commands.waking import WakingDecoder
 from streamasr.core.options import StreamOptions
-from streamasr.core.recognizer import Recognizer
+from streamasr.core.phones import PHONE_IDS, PHONES, SILENCE
+from streamasr.core.recognizer import Engine, Recognizer
 from streamasr.edge import bundle
 from streamasr.edge.commands.wake import WAYS
 from streamasr.edge.engines import open_engine
 from streamasr.edge.lm.pronounce import Pronouncer
 
+Floats = NDArray[np.float32]
+Clips = list[tuple[str, Floats]]
+"""What was said, and the log posteriors of its phones [emissions, phones]."""
 PHRASES = (
     "alexa", "computer", "jarvis", "smart mirror", "snowboy", "view glass", "athena", "amelia",
     "hey savant",
 )  # fmt: skip
-LOWEST = -3.0
-APART = 25
-"""Emissions within which a phrase is heard but once."""
-BLOCK = 1600
+OWN = ("short/picovoice_wakewords", "short/precise_community")
+BOOKS = (("speech/librispeech_test_clean_a", "all"), ("speech/librispeech_train_clean_5", "dev"))
+PIECE = 30 * 16_000
+AT_ONCE = 200
 THRESHOLDS = tuple(round(-0.1 * n, 1) for n in range(2, 25))
+CHECKED = 20
+"""Clips whose scores are held against the spotter."""
 
 
-class Ears:
-    """A decoder that looks for all phrases and remembers where each was nearest."""
-
-    text = ""
-    quiet = 0
-
-    def __init__(self, spotters: dict[str, Spotter], peaks: dict[str, list[float]]) -> None:
-        self._spotters = spotters
-        self._peaks = peaks
-        self._last = dict.fromkeys(spotters, -APART)
-        self._at = 0
-        for spotter in spotters.values():
-            spotter.reset()
-
-    def push(self, emissions: Emissions) -> bool:
-        assert emissions.phones is not None
-        for row in emissions.phones:
-            self._at += 1
-            for name, spotter in self._spotters.items():
-                spotter.push(row[None])
-                if spotter.score < LOWEST:
-                    continue
-                if self._at - self._last[name] < APART:
-                    self._peaks[name][-1] = max(self._peaks[name][-1], spotter.score)
-                else:
-                    self._peaks[name].append(spotter.score)
-                self._last[name] = self._at
-        return False
-
-    def finish(self) -> None:
-        pass
-
-    def words(self) -> tuple[DecodedWord, ...]:
-        return ()
-
-    def alternatives(self, most: int) -> tuple[Any, ...]:
-        return ()
+def posteriors(engine: Engine, clips: Iterable[tuple[str, Floats]]) -> Clips:
+    named = list(clips)
+    heard = listen(engine, (samples for _, samples in named))
+    return [
+        (name, emissions.phones.astype(np.float16))
+        for (name, _), emissions in zip(named, heard, strict=True)
+        if emissions.phones is not None
+    ]
 
 
-def hear(
-    recognizer: Recognizer, spotters: dict[str, Spotter], clips: Iterable[np.ndarray]
-) -> tuple[dict[str, list[float]], float, float]:
-    """Where each phrase was nearest in the clips, as one stream; seconds of audio and of work."""
-    peaks: dict[str, list[float]] = {name: [] for name in spotters}
-    options = StreamOptions(partials=False, new_decoder=lambda: Ears(spotters, peaks))
+def collect(data: Path, engine: Engine, kept: Path | None) -> dict[str, Clips]:
+    """The clips of each source."""
+    found: dict[str, Clips] = {}
+    sources: list[tuple[str, str]] = [*((name, "all") for name in OWN), *BOOKS, ("noise", "")]
+    for name, split in sources:
+        file = None if kept is None else kept / f"{Path(name).name}.pickle"  # our own, no guest's
+        if file is not None and file.is_file():
+            found[name] = pickle.loads(file.read_bytes())
+            continue
+        if name == "noise":
+            noises = (read_clip(path) for path in noise_files(data / name))
+            pieces = (n[at : at + PIECE] for n in noises for at in range(0, len(n), PIECE))
+            found[name] = posteriors(engine, (("", piece) for piece in pieces))
+        else:
+            utterances = [u for u in read_manifest(data / name) if split in ("all", u.split)]
+            found[name] = posteriors(engine, ((u.text, read_clip(u.path)) for u in utterances))
+        if file is not None:
+            file.parent.mkdir(exist_ok=True)
+            file.write_bytes(pickle.dumps(found[name]))
+    return found
+
+
+def nearest(clips: Sequence[Floats], ways: Sequence[Sequence[Sequence[str]]]) -> Floats:
+    """The best score of a phrase in each clip."""
+    scores = np.empty(len(clips), np.float32)
+    order = sorted(range(len(clips)), key=lambda n: len(clips[n]))
+    for at in range(0, len(order), AT_ONCE):
+        group = order[at : at + AT_ONCE]
+        longest = len(clips[group[-1]])
+        heard = np.full((len(group), longest, len(PHONES)), FLOOR, np.float32)
+        heard[:, :, SILENCE] = 0.0
+        for row, number in zip(heard, group, strict=True):
+            row[: len(clips[number])] = clips[number]
+        behind = np.maximum(heard - heard.max(axis=2, keepdims=True), FLOOR)
+        scores[group] = np.max([_chain(behind, way) for way in ways], axis=0)
+    return scores
+
+
+def _chain(behind: Floats, words: Sequence[Sequence[str]]) -> Floats:
+    """`core.commands.wake._Chain` for all clips: the best score of each."""
+    states: list[int] = []
+    skips: list[int] = []
+    for word in words:
+        if states:
+            states.append(SILENCE)
+            skips.append(len(states))
+        states += [PHONE_IDS[phone] for phone in word]
+    chain = np.array(states)
+    sounds = chain != SILENCE
+    costs = np.full((len(behind), len(chain)), NEVER, np.float32)
+    lengths = np.zeros(costs.shape, np.int32)
+    best = np.full(len(behind), NEVER, np.float32)
+    for emission in range(behind.shape[1]):
+        before, long = np.empty_like(costs), np.zeros_like(lengths)
+        before[:, 0] = 0.0
+        before[:, 1:], long[:, 1:] = costs[:, :-1], lengths[:, :-1]
+        for state in skips:
+            nearer = costs[:, state - 2] > before[:, state]
+            before[nearer, state] = costs[nearer, state - 2]
+            long[nearer, state] = lengths[nearer, state - 2]
+        goes_on = costs >= before
+        costs = np.where(goes_on, costs, before) + behind[:, emission, chain]
+        lengths = np.where(goes_on, lengths, long) + sounds
+        best = np.maximum(best, costs[:, -1] / np.maximum(1, lengths[:, -1]))
+    return best
+
+
+def check(clips: Sequence[Floats], scores: Floats, ways: Any) -> None:
+    """Hold the scores of some clips against the spotter."""
+    for clip, score in list(zip(clips, scores, strict=True))[:CHECKED]:
+        spotter = Spotter(ways)
+        spotted = []
+        for row in clip.astype(np.float32):
+            spotter.push(row[None])
+            spotted.append(spotter.score)
+        assert abs(max(spotted) - score) < 1e-3, (max(spotted), score)
+
+
+def cost_of_listening(engine: Engine, spotter: Spotter, clips: Iterable[Floats]) -> float:
+    """Seconds of work for a second of audio: gate, network, spotter."""
+    assert engine.facts.graph is not None
+    graph = engine.facts.graph
+    options = StreamOptions(
+        partials=False,
+        new_decoder=lambda: WakingDecoder(spotter, lambda: CommandDecoder(graph), is_awake=False),
+    )
     seconds, worked = 0.0, 0.0
-    with recognizer.stream(options) as stream:
+    with Recognizer(engine).stream(options) as stream:
         for clip in clips:
-            seconds += len(clip) / 16_000
             begun = time.process_time()
-            for start in range(0, len(clip), BLOCK):
-                stream.accept(clip[start : start + BLOCK])
-            stream.flush()
+            for start in range(0, len(clip), 1600):
+                stream.accept(clip[start : start + 1600])
             worked += time.process_time() - begun
-    return peaks, seconds, worked
+            seconds += len(clip) / 16_000
+    return worked / seconds
 
 
-def spotter_of(phrase: str, pronouncer: Pronouncer) -> Spotter:
-    words = phrase.split()
-    said = pronouncer(words)
-    return Spotter(list(islice(product(*(said[word] for word in words)), WAYS)))
-
-
-def recordings(data: Path) -> list[tuple[str, Path]]:
-    corpora = (data / "short/picovoice_wakewords", data / "short/precise_community")
-    return [(u.text, u.path) for corpus in corpora for u in read_manifest(corpus)]
-
-
-def best(scores: Sequence[float]) -> float:
-    return max(scores, default=LOWEST)
-
-
-def main(data: Path, limit: int = 150, model: str | None = None, save: bool = False) -> None:
-    """``limit`` recordings of each phrase, evenly spread."""
-    engine = open_engine(bundle.find(model), device="cpu", decoder="graph")
-    recognizer = Recognizer(engine)
+def main(
+    data: Path, kept: Path | None = None, model: str | None = None, save: bool = False
+) -> None:
+    engine = open_engine(bundle.find(model), device="cpu", decoder="graph", capacity=16)
     assert engine.facts.graph is not None
     pronouncer = Pronouncer(engine.facts.graph.pronounce)
-    spotters = {phrase: spotter_of(phrase, pronouncer) for phrase in PHRASES}
-    books = [u.path for u in read_manifest(data / "speech/librispeech_test_clean_a")]
-    books += [
-        u.path for u in read_manifest(data / "speech/librispeech_train_clean_5") if u.split == "dev"
-    ]
-    quiet = [*books, *noise_files(data / "noise")]
-    false, seconds, _ = hear(recognizer, spotters, (read_clip(path) for path in quiet))
-    hours = seconds / 3600
-    one = {"jarvis": spotters["jarvis"]}
-    _, some_s, some_work = hear(recognizer, one, (read_clip(path) for path in books[:60]))
-    print(f"{hours:.2f} h without a phrase; {some_work / some_s:.4f} of a core for one phrase")
-    nearest: dict[str, dict[str, list[float]]] = {p: {"own": [], "other": []} for p in PHRASES}
-    found = recordings(data)
-    chosen = [
-        item for phrase in PHRASES for item in thin_out([i for i in found if i[0] == phrase], limit)
-    ]
-    others = [item for item in found if item[0] not in PHRASES]
-    for text, path in [*chosen, *others]:
-        peaks, _, _ = hear(recognizer, spotters, [read_clip(path)])
-        for phrase in PHRASES:
-            kind = "own" if text == phrase else "other"
-            nearest[phrase][kind].append(best(peaks[phrase]))
-    table = {}
-    print("phrase | at <= 0.5 false/h: threshold, missed, confusables | at the default: the same")
+    found = collect(data, engine, kept)
+    emission_s = engine.facts.emission_samples / 16_000
+    quiet = [heard for name in (*(n for n, _ in BOOKS), "noise") for _, heard in found[name]]
+    hours = sum(map(len, quiet)) * emission_s / 3600
+    said = [clip for name in OWN for clip in found[name]]
+    table: dict[str, Any] = {}
+    print(f"{hours:.2f} h without a phrase")
     for phrase in PHRASES:
-        own, other = (np.array(nearest[phrase][kind]) for kind in ("own", "other"))
+        words = phrase.split()
+        known = pronouncer(words)
+        ways = list(islice(product(*(known[word] for word in words)), WAYS))
+        own = [heard for text, heard in said if text == phrase]
+        other = [heard for text, heard in said if phrase not in text]
+        scores = {kind: nearest(clips, ways) for kind, clips in
+                  (("own", own), ("other", other), ("quiet", quiet))}  # fmt: skip
+        check(own, scores["own"], ways)
         curve = [
             {
                 "threshold": threshold,
-                "false_per_hour": round(sum(s >= threshold for s in false[phrase]) / hours, 2),
-                "missed": round(float((own < threshold).mean()), 4),
-                "confusables": round(float((other >= threshold).mean()), 4),
+                "false_per_hour": round(float((scores["quiet"] >= threshold).sum()) / hours, 2),
+                "missed": round(float((scores["own"] < threshold).mean()), 4),
+                "confusables": round(float((scores["other"] >= threshold).mean()), 4),
             }
             for threshold in THRESHOLDS
         ]
         fine = [point for point in curve if point["false_per_hour"] <= 0.5]
-        default = round(spotters[phrase].threshold, 1)
+        default = round(Spotter(ways).threshold, 1)
         usual = next(point for point in curve if point["threshold"] == default)
         table[phrase] = {"recordings": len(own), "at_half": fine[-1], "default": usual}
         table[phrase]["curve"] = curve
-        print(phrase, len(own), fine[-1], usual)
+        print(phrase, len(own), "| at most 0.5 an hour:", fine[-1], "| default:", usual)
     mean = {
         key: round(float(np.mean([row["default"][key] for row in table.values()])), 4)
         for key in ("false_per_hour", "missed", "confusables")
     }
-    print("mean at the default:", mean)
+    books = [u.path for u in read_manifest(data / BOOKS[1][0]) if u.split == "dev"][:60]
+    spotter = Spotter([[*pronouncer(["jarvis"])["jarvis"][:1]]])
+    share = cost_of_listening(engine, spotter, (read_clip(path) for path in books))
+    print(f"mean at the default: {mean}; listening to speech takes {share:.4f} of a core")
     finish(
         "wake",
         {
-            "hours": round(hours, 2), "core_share": round(some_work / some_s, 4),
-            "mean_at_default": mean, "phrases": table,
+            "hours": round(hours, 2), "core_share": round(share, 4), "mean_at_default": mean,
+            "phrases": table,
         },
         save=save,
     )  # fmt: skip

@@ -44,22 +44,18 @@ class Evidence:
     """Log probability of the spelling against the best units, for each unit."""
     length: int = 0
     """Emissions that are no silence."""
-    missing: float = 1.0
-    """Share of them that the sentence takes for silence."""
 
     def row(self) -> NDArray[np.float64]:
         """The numbers that a verdict weighs."""
-        return np.array(
-            [self.phones, self.worst, self.units, math.log(max(1, self.length)), self.missing]
-        )
+        return np.array([self.phones, self.worst, self.units, math.log(max(1, self.length))])
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """A logistic model of a sentence's having been said; fitted by bench/commands.py."""
 
-    bias: float = 4.0
-    weights: tuple[float, ...] = (2.0, 0.5, 0.5, 0.0, -4.0)
+    bias: float = 2.716
+    weights: tuple[float, ...] = (2.098, 0.884, 0.057, 0.465)
 
     def confidence(self, evidence: Evidence) -> float:
         """0..1"""
@@ -108,7 +104,6 @@ class CommandDecoder(GraphDecoder):
             worst=min(float(behind[slice(*span)].mean()) for span in spans),
             units=self._spelt(len(path)),
             length=int(sounds.sum()),
-            missing=float((sounds & (path == SILENCE)).sum() / sounds.sum()),
         )
 
     def _spelt(self, emissions: int) -> float:

@@ -30,7 +30,6 @@ def test_the_evidence_of_what_the_model_says_itself() -> None:
     assert found.worst == pytest.approx(0, abs=1e-3)
     assert found.units == pytest.approx(0, abs=0.01)
     assert found.length == 13
-    assert found.missing == 0
 
 
 def test_the_evidence_of_what_was_muddled() -> None:
