@@ -55,7 +55,9 @@ Evidence = tuple[int, Span, float, float]
 class GraphDecoder:
     """Decodes one utterance; see `core.decoder.Decoder`."""
 
-    def __init__(self, model: GraphModel, hot: HotWords | None = None) -> None:
+    def __init__(self, model: GraphModel, hot: HotWords | None = None, *, others: int = 0) -> None:
+        """``others`` is how many `alternatives` are kept, at most."""
+        self._others = others
         self._model = model
         self._hot = hot
         self._search = path_search(model, hot)
@@ -66,7 +68,7 @@ class GraphDecoder:
         self._next_try = LONGER  # emissions at which to settle without a pause
         self._judged: dict[tuple[int, bytes], tuple[float, float]] = {}  # see `evidence`
         self._early: Path | None = None  # chosen in the silence that goes on
-        self._ranked: Sequence[tuple[float, Path]] = ()  # what the last choice was made from
+        self._ranked: Sequence[tuple[float, Path]] = ()  # best of the last choice, if asked for
         self._chosen: Path | None = None  # set by finish
         self.text = ""
         self.quiet = 0
@@ -126,8 +128,9 @@ class GraphDecoder:
     def _choose(self) -> Path | None:
         """The best reading of what was searched."""
         units = self._heard.units(self._search.emissions)
-        self._ranked = rank(self._model, self.readings(), units, self._word, self._sure)
-        return self._ranked[0][1] if self._ranked else None
+        ranked = rank(self._model, self.readings(), units, self._word, self._sure)
+        self._ranked = ranked[: self._others + 1] if self._others else ()
+        return ranked[0][1] if ranked else None
 
     def readings(self) -> list[Reading]:
         """The best readings that may end here, cheapest first."""

@@ -82,9 +82,9 @@ class StreamOptions:
         if self.new_decoder is not None:
             return self.new_decoder
         if self.grammar is not None:
-            return partial(GraphDecoder, self.grammar)
+            return partial(GraphDecoder, self.grammar, others=self.alternatives)
         if decoder_used(facts, self.decoder) == "graph" and facts.graph is not None:
-            return partial(GraphDecoder, facts.graph, self.hotwords)
+            return partial(GraphDecoder, facts.graph, self.hotwords, others=self.alternatives)
         return partial(
             GreedyDecoder, facts.units, facts.blank, facts.unit_stretch, facts.proofreader
         )

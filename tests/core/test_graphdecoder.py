@@ -17,9 +17,11 @@ SPEECH = "T ER ER N AA N DH AH L L AY AY T"
 WIDE = {"beam": 30.0, "lattice_beam": 25.0}
 
 
-def decode(model: GraphModel, heard: Emissions, size: int = ROWS) -> GraphDecoder:
+def decode(
+    model: GraphModel, heard: Emissions, size: int = ROWS, *, others: int = 0
+) -> GraphDecoder:
     assert heard.phones is not None
-    decoder = GraphDecoder(model)
+    decoder = GraphDecoder(model, others=others)
     for start in range(0, len(heard.units), size):
         part = slice(start, start + size)
         decoder.push(Emissions(heard.units[part], heard.phones[part]))
@@ -161,13 +163,14 @@ def test_the_last_choice_is_made_in_the_silence_before_the_end(
 
 def test_what_lost_is_told_likeliest_first() -> None:
     heard = emissions(SPOKEN, "turn off the lights", sure=0.3)
-    decoder = decode(toy_model(**WIDE, unit_weight=1.0), heard)
-    others = decoder.alternatives(3)
+    decoder = decode(toy_model(**WIDE, unit_weight=1.0), heard, others=3)
+    others = decoder.alternatives(20)
     texts = [" ".join(word.text for word in other.words) for other in others]
     assert len({decoder.text, *texts}) == 4
     likelihoods = [other.likelihood for other in others]
     assert 1.0 >= likelihoods[0] >= likelihoods[1] >= likelihoods[2] > 0.0
     assert decoder.alternatives(1) == others[:1]
     assert GraphDecoder(toy_model()).alternatives(3) == ()
-    clear = decode(toy_model(lattice_beam=0.01), emissions())
+    assert decode(toy_model(**WIDE, unit_weight=1.0), heard).alternatives(3) == ()
+    clear = decode(toy_model(lattice_beam=0.01), emissions(), others=3)
     assert clear.alternatives(3) == ()
