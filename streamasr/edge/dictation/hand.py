@@ -199,7 +199,9 @@ class Hand:
 
     def _write(self, edit: Edit, manner: Manner) -> None:
         erase = min(edit.erase, CHUNK)
-        text = edit.text[:CHUNK] if erase == edit.erase else ""
+        # what does not correct, pastes or prints: that goes in one piece
+        most = CHUNK if manner.typist.corrects else len(edit.text)
+        text = edit.text[:most] if erase == edit.erase else ""
         manner.typist.write(Edit(erase, text), soft_breaks=manner.soft_breaks)
         self._typed = self._typed[: len(self._typed) - erase] + text
 

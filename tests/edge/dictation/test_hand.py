@@ -174,6 +174,15 @@ def test_dropped_text_is_never_typed() -> None:
     assert paper.texts["a"] == "next"
 
 
+def test_what_is_pasted_goes_in_one_piece() -> None:
+    paper = Paper()
+    paper.corrects = False
+    hand = Hand(paper)
+    hand.show(page("x" * 100), Manner(paper))
+    assert finished(hand) == 0
+    assert paper.edits == [Edit(0, "x" * 100)]
+
+
 @pytest.mark.parametrize("text", ["x", "x" * 100])
 def test_a_keyboard_that_fails_ends_it(text: str) -> None:
     paper, failures = Paper(), list[StreamasrError]()
