@@ -74,11 +74,12 @@ def dictate(
     ] = None,
     threads: options.ThreadsOption = 1,
 ) -> None:
-    """Type what is said into the window that has the focus, while it is said.
+    """Type what is said into the window that has the focus.
 
-    Runs until Ctrl-C. Bind desktop hotkeys to the verbs below it: press to `toggle`, or press
-    to `start` and release to `stop`. "comma", "new line", "scratch that" and more are
-    understood; docs/DICTATION.md lists them and the settings.
+    Words appear while they are said. Runs until Ctrl-C. Bind desktop hotkeys to the verbs
+    below it: press to `toggle`, or press to `start` and release to `stop`. "comma", "new
+    line", "scratch that" and more are understood; docs/DICTATION.md lists them and the
+    settings.
 
     \b
     Examples:

@@ -51,7 +51,7 @@ def run(
             decoder=DecoderChoice(settings.decoder),
         )
         hotwords, unknown = expected(settings, engine)
-        focus = find_focus(environ)
+        focus, writers_focus = find_focus(environ), find_focus(environ)
         board = Board(
             control.publish,
             display,
@@ -68,7 +68,7 @@ def run(
         )
         writer = Writer(
             settings,
-            find_focus(environ),
+            writers_focus,
             hand,
             lambda name: open_typist(typing if name == "auto" else name, environ),
         )
@@ -93,6 +93,7 @@ def run(
             left = hand.finish(LAST_S)
             writer.close()
             focus.close()
+            writers_focus.close()
             display.close()
             if left:
                 display.note(f"{left} characters were not typed: their window lost the focus")

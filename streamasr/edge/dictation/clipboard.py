@@ -16,8 +16,9 @@ from streamasr.core.dictation.edits import Edit
 from streamasr.edge.dictation.typist import ANSWER_S, Call, Typist, call
 from streamasr.errors import DeviceError
 
-PASTE_S = 0.15
-"""What a program gets to fetch what it pastes, before the clipboard is put back."""
+PASTE_S = 1.0
+"""What a program gets to fetch what it pastes, before the clipboard is put back; one that is
+slower would paste what was there before."""
 
 
 class Clipboard:
