@@ -161,5 +161,5 @@ SEEDS: Mapping[str, tuple[bytes, ...]] = {
     "hot word": (b"Ada Lovelace: 9",),
     "units": (b"<blank>\n\xe2\x96\x81a\n",),
     "arpa": (b"\\data\\\nngram 1=3\n\n\\1-grams:\n-1\t</s>\n-99\t<s>\t-1\n-1\ta\t-1\n\n\\end\\\n",),
-    "lexicon": (b"a\tAH0\n",),
+    "lexicon": (b"a\tAH0\n", b"# a comment\na(2) AH0 # another\n"),
 }  # fmt: skip

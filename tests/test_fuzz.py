@@ -37,6 +37,11 @@ def test_what_is_almost_right_is_refused_in_our_own_words(name: str) -> None:
             attempt(name, twisted(seed, rng))
 
 
+def test_a_model_of_sizes_that_none_has_is_refused_in_our_own_words() -> None:
+    with pytest.raises(StreamasrError, match="ARPA"):
+        PARSERS["arpa"](b"\\data\\\nngram 1=99999999999999\n\n\\1-grams:\n")
+
+
 def attempt(name: str, data: bytes) -> None:
     try:
         PARSERS[name](data)

@@ -52,7 +52,10 @@ def read_arpa(file: Path) -> NGram:
             return _parse(line.rstrip("\n") for line in lines)
     except FileNotFoundError:
         raise BundleError(f"no such language model: {file}") from None
-    except (ValueError, IndexError, KeyError, EOFError, OSError, LZMAError) as error:
+    except (
+        ValueError, IndexError, KeyError, EOFError, OSError, LZMAError,
+        MemoryError,  # sizes that no model has
+    ) as error:  # fmt: skip
         raise BundleError(f"{file} is no ARPA language model: {error}") from None
 
 

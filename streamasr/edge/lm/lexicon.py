@@ -50,9 +50,10 @@ def read_lexicon(file: Path) -> Lexicon:
 def _parse(lines: Iterable[str]) -> Lexicon:
     lexicon: Lexicon = {}
     for line in lines:
-        if line.startswith(";;;") or not line.strip():
+        entry = line.partition("#")[0].split()
+        if line.startswith(";;;") or not entry:
             continue
-        label, *phones = line.partition("#")[0].split()
+        label, *phones = entry
         word = label.partition("(")[0].lower()
         found = tuple(phone.rstrip("012") for phone in phones)
         unknown = [phone for phone in found if phone not in PHONE_IDS]
