@@ -204,3 +204,15 @@ class Every:
 
     def __call__(self, words: Sequence[str]) -> dict[str, list[tuple[str, ...]]]:
         return {word: [("AA",)] for word in words}
+
+
+def test_a_missing_extra_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for module in list(sys.modules):
+        if module.startswith(("streamasr.app.commanding", "streamasr.edge.commands.")):
+            monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, "hassil.expression", None)
+    assert command(str(tmp_path / "home.toml")) == 1
+    assert "'hassil.expression'" in (said := capsys.readouterr().err)
+    assert "streamasr[home]" in said

@@ -10,7 +10,7 @@ import typer
 from streamasr.app import options
 from streamasr.app.commands.transcribe import raw_format
 from streamasr.edge.settings import is_loopback
-from streamasr.errors import ConfigError, UsageError
+from streamasr.errors import ConfigError, MissingExtra, UsageError
 
 MOST_CONNECTIONS = 8
 
@@ -89,7 +89,10 @@ def command(
       streamasr command home.toml --audio order.wav --dry-run
       streamasr command home.toml --wyoming 10400
     """
-    from streamasr.app.commanding import Commander, Sources
+    try:
+        from streamasr.app.commanding import Commander, Sources
+    except ModuleNotFoundError as error:
+        raise MissingExtra(error.name or "hassil", "home") from None
     from streamasr.app.live import standard_display
 
     where = None if wyoming is None else address(wyoming, insecure=insecure)
