@@ -5,7 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 from random import Random
 
+import numpy as np
 import pytest
+import soundfile
 
 from streamasr.app.evaluate import (
     Decoded,
@@ -21,6 +23,8 @@ from streamasr.app.manifest import Utterance, read_manifest
 from streamasr.core.options import StreamOptions
 from streamasr.core.recognizer import Recognizer
 from streamasr.edge.bundle import load
+from streamasr.errors import UsageError
+from tests.conftest import noise
 from tests.fakes import ScriptedEngine, talk
 
 UTTERANCE = Utterance("u", Path("u.wav"), 2.0, "s", "dev", "The cat sat.", "c")
@@ -85,6 +89,24 @@ def test_noise_changes_what_is_heard_the_same_way_each_time(
     first = [r.hypothesis for r in decode_all(noisy, utterances)]
     assert first == [r.hypothesis for r in decode_all(noisy, utterances)]
     assert first != plain
+
+
+def test_a_room_changes_what_is_heard_the_same_way_each_time(
+    tiny_bundle: Path, tone_corpus: Path, tmp_path: Path
+) -> None:
+    fading = noise(4000, seed=3) * np.exp(-np.arange(4000) / 800).astype(np.float32)
+    soundfile.write(tmp_path / "hall.wav", fading, 16_000)
+    (tmp_path / "manifest.tsv").write_text("path\trt60_s\nhall.wav\t0.4\nlost.wav\t0.8\n")
+    utterances = read_manifest(tone_corpus / "tones")[:3]
+    task = Task(tiny_bundle, device="cpu", options=StreamOptions(vad=False))
+    inside = replace(task, rt60_s=0.5, rooms=tmp_path)
+    plain = [r.hypothesis for r in decode_all(task, utterances)]
+    first = [r.hypothesis for r in decode_all(inside, utterances)]
+    assert first == [r.hypothesis for r in decode_all(inside, utterances)]
+    assert first != plain
+    assert inside.condition("tones") == "tones_greedy_rt60_0.5"
+    with pytest.raises(UsageError, match="--rooms"):
+        replace(task, rt60_s=0.5)
 
 
 @pytest.mark.parametrize(

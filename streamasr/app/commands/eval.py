@@ -41,6 +41,14 @@ def eval(
     noise: Annotated[
         Path | None, typer.Option("--noise", metavar="DIR", help="A folder of noises for --snr.")
     ] = None,
+    rt60: Annotated[
+        float | None,
+        typer.Option("--rt60", metavar="S", help="Speak in rooms that reverberate so long."),
+    ] = None,
+    rooms: Annotated[
+        Path | None,
+        typer.Option("--rooms", metavar="DIR", help="Impulse responses for --rt60."),
+    ] = None,
     jobs: Annotated[int, typer.Option("--jobs", min=1, help="Processes that share the work.")] = 1,
     align: Annotated[
         Path | None,
@@ -73,6 +81,7 @@ def eval(
     Examples:
       streamasr eval data/test-clean --out hypotheses.jsonl
       streamasr eval data/test-clean --limit 200 --snr 10 --noise data/noise --jobs 2
+      streamasr eval data/test-clean --rt60 0.5 --rooms data/rir
       streamasr eval data/test-clean --model new --against old
     """
     from streamasr.app import evaluate, manifest
@@ -80,7 +89,7 @@ def eval(
 
     path = bundle.find(model)
     task = evaluate.Task(path, device=device.value, decoder=decoder.value, snr_db=snr, noise=noise)
-    task = replace(task, hotwords=parse_hotwords(hotwords))
+    task = replace(task, rt60_s=rt60, rooms=rooms, hotwords=parse_hotwords(hotwords))
     utterances = manifest.choose(manifest.read_manifest(folder), split=split, limit=limit)
     results = decode_watched(task, utterances, jobs=jobs, out=out)
     delays_ms = evaluate.measure_delays_ms(results, align) if align is not None else []

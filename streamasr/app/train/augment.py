@@ -6,7 +6,6 @@ wherever it is made.
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,15 +13,13 @@ import numpy as np
 import soxr
 import torch
 from numpy.typing import NDArray
-from scipy.signal import oaconvolve
 from torch import Tensor
 
-from streamasr.app.manifest import MANIFEST
-from streamasr.app.mixing import add_noise, load_noises, loop_to, read_clip
+from streamasr.app.mixing import add_noise, load_noises, loop_to
+from streamasr.app.rooms import add_room, load_rooms
 from streamasr.app.train.config import AugmentConfig
 from streamasr.app.train.nonspeech import coloured_noise, music
 from streamasr.core.features import SAMPLE_RATE
-from streamasr.errors import ConfigError
 
 Floats = NDArray[np.float32]
 
@@ -30,30 +27,6 @@ Floats = NDArray[np.float32]
 def change_speed(samples: Floats, factor: float) -> Floats:
     """Play faster (factor above 1) or slower; pitch moves along."""
     return np.asarray(soxr.resample(samples, SAMPLE_RATE * factor, SAMPLE_RATE), np.float32)
-
-
-def add_room(samples: Floats, response: Floats) -> Floats:
-    """Convolve with a response whose direct path is at its first sample; level is kept."""
-    wet = oaconvolve(samples, response)[: len(samples)].astype(np.float32)
-    level = np.sqrt((np.mean(samples**2) + 1e-10) / (np.mean(wet**2) + 1e-10))
-    return np.asarray(wet * np.float32(level), np.float32)
-
-
-def load_rooms(folder: Path, max_rt60_s: float) -> list[Floats]:
-    """Read impulse responses, cut so that the direct path comes first."""
-    manifest = folder / MANIFEST
-    if not manifest.is_file():
-        raise ConfigError(f"no {MANIFEST} with impulse responses in {folder}")
-    responses = []
-    with manifest.open(encoding="utf-8", newline="") as stream:
-        for row in csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE):
-            if float(row.get("rt60_s") or 0.0) > max_rt60_s:
-                continue
-            response = read_clip(folder / row["path"])
-            responses.append(response[int(np.argmax(np.abs(response))) :])
-    if not responses:
-        raise ConfigError(f"no impulse response in {folder} has rt60_s <= {max_rt60_s}")
-    return responses
 
 
 @dataclass(slots=True)
@@ -67,7 +40,7 @@ class Augmenter:
     @classmethod
     def load(cls, config: AugmentConfig, data: Path) -> Augmenter:
         noises = load_noises(data / config.noise) if config.noise else []
-        rooms = load_rooms(data / config.rooms, config.max_rt60_s) if config.rooms else []
+        rooms = load_rooms(data / config.rooms, 0.0, config.max_rt60_s) if config.rooms else []
         return cls(config, noises, rooms)
 
     def __call__(self, samples: Floats, rng: np.random.Generator) -> tuple[Floats, float]:
