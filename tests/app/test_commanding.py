@@ -30,7 +30,7 @@ from streamasr.edge.microphone import Heard, Item, Lost, Resumed, Stalled
 from tests.conftest import DATA
 from tests.graphs import toy_model
 
-ORDER = DATA / "order-1aa31732.flac"
+ORDER = DATA / "orders" / "order-1aa31732.flac"
 COFFEE = """
 [lists]
 drink = ["coffee", "latte", "mocha", "tea"]

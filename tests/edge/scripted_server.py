@@ -1,7 +1,7 @@
 """The daemon as a process of its own, with a scripted engine: python -m tests.edge.scripted_server
 
 Settings come from the environment; SCRIPTED_STEP_S slows each step down, SCRIPTED_STUCK keeps
-the first step of a single client from ending, SCRIPTED_FAIL makes loading fail,
+the first step that hears a pure tone from ending, SCRIPTED_FAIL makes loading fail,
 SCRIPTED_LOAD_S slow.
 """
 
@@ -27,6 +27,11 @@ from streamasr.errors import BundleError
 from tests.fakes import ScriptedEngine, is_audible
 
 
+def is_tone(samples: NDArray[np.float32]) -> bool:
+    """Unlike the speech that the daemon measures its capacity with."""
+    return 0.0 < float(np.abs(samples).max()) < 1.5 * float(np.sqrt(np.mean(samples**2)))
+
+
 class SlowEngine(ScriptedEngine):
     """Takes its time over what it hears."""
 
@@ -35,7 +40,7 @@ class SlowEngine(ScriptedEngine):
     def step(self, batch: Sequence[tuple[int, NDArray[np.float32]]]) -> list[Emissions]:
         if any(is_audible(samples) for _, samples in batch):
             time.sleep(self.delay_s)
-            if "SCRIPTED_STUCK" in os.environ and len(batch) == 1:
+            if "SCRIPTED_STUCK" in os.environ and any(is_tone(samples) for _, samples in batch):
                 time.sleep(1000)
         return super().step(batch)
 

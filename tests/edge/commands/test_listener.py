@@ -25,7 +25,7 @@ from streamasr.edge.commands.wake import make_spotter
 from streamasr.edge.engines import open_engine
 from tests.conftest import CLIP_TEXTS, DATA
 
-ORDER = read_clip(DATA / "order-1aa31732.flac")
+ORDER = read_clip(DATA / "orders" / "order-1aa31732.flac")
 COFFEE = """
 [lists]
 drink = ["coffee", "latte", "mocha", "tea"]
