@@ -18,7 +18,7 @@ import pytest
 import soundfile
 
 from tests.desktop import Pad, missing, until, x_server
-from tests.test_virtual_microphone import SoundServer
+from tests.sound import SoundServer, sound_server
 
 DATA = Path(__file__).parent / "data"
 CLIPS = ["1970-28415-0030.flac", "163-122947-0014.flac", "5789-70653-0013.flac"]
@@ -76,13 +76,7 @@ def compiled() -> None:
 
 @pytest.fixture
 def sound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SoundServer]:
-    tmp_path.chmod(0o700)
-    server = SoundServer(tmp_path)
-    for name, value in server.environ.items():
-        monkeypatch.setenv(name, value)
-    server.start()
-    yield server
-    server.kill()
+    yield from sound_server(tmp_path, monkeypatch)
 
 
 @pytest.fixture
