@@ -45,6 +45,15 @@ DecoderOption = Annotated[
         "auto takes the graph where the model has one.",
     ),
 ]
+InputOption = Annotated[
+    str | None,
+    typer.Option(
+        "--input",
+        "-i",
+        metavar="NAME|N",
+        help="Microphone by number or a part of its name; the system's default without it.",
+    ),
+]
 HotwordsOption = Annotated[
     str | None,
     typer.Option(

@@ -22,8 +22,8 @@ from starlette.types import Message
 
 from streamasr.core.audio import Samples
 from streamasr.core.dialects import Dialect, Refusal, Refused, Request, openai
+from streamasr.core.dialects.files import END
 from streamasr.core.dialects.openai_files import (
-    END,
     IGNORED,
     Options,
     Transcription,

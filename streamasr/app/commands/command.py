@@ -21,15 +21,7 @@ if TYPE_CHECKING:
 
 def command(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The sentences: TOML or YAML.")],
-    input: Annotated[
-        str | None,
-        typer.Option(
-            "--input",
-            "-i",
-            metavar="NAME|N",
-            help="Microphone by number or a part of its name; the system's default without it.",
-        ),
-    ] = None,
+    input: options.InputOption = None,
     audio: Annotated[
         list[str] | None,
         typer.Option(

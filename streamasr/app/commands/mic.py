@@ -19,15 +19,7 @@ class MicFormat(StrEnum):
 
 
 def mic(
-    input: Annotated[
-        str | None,
-        typer.Option(
-            "--input",
-            "-i",
-            metavar="NAME|N",
-            help="Microphone by number or a part of its name; the system's default without it.",
-        ),
-    ] = None,
+    input: options.InputOption = None,
     partials: Annotated[
         bool | None,
         typer.Option(

@@ -17,21 +17,19 @@ from streamasr.core.dialects import (
     OPUS,
     Action,
     Hangup,
-    Hear,
     Listen,
     Refusal,
     Refused,
     Reply,
     Request,
-    Stop,
     Told,
 )
 from streamasr.core.dialects.deepgram import ENTRANCE, identity, request_id, seconds, told_word
 from streamasr.core.dialects.deepgram_options import Options, Query, read_options
-from streamasr.core.dialects.openai_files import END, STATUSES
+from streamasr.core.dialects.files import STATUSES, take
 from streamasr.core.events import Final
 from streamasr.core.features import SAMPLE_RATE
-from streamasr.core.messages import Closed, Error, Ready, Start, WireError
+from streamasr.core.messages import Closed, Error, Ready, Start
 
 
 def read_file_options(query: Query) -> Options:
@@ -50,7 +48,7 @@ def is_raw(options: Options) -> bool:
 
 
 class Prerecorded:
-    """One file: frames in are f32le audio at 16 kHz, and `END`."""
+    """One file: frames in are what `files.take` takes."""
 
     name: ClassVar[str] = "deepgram-files"
     text_bytes: ClassVar[int] = MAX_TEXT_BYTES
@@ -76,11 +74,7 @@ class Prerecorded:
         return [Listen(start)]
 
     def receive(self, frame: str | bytes) -> Sequence[Action]:
-        if isinstance(frame, bytes):
-            return [Hear(frame)]
-        if frame == END:
-            return [Stop()]
-        raise WireError("audio_format", frame)
+        return take(frame)
 
     def tell(self, message: Told, channel: int = 0) -> Iterable[Reply]:
         match message:

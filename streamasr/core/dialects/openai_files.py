@@ -18,17 +18,16 @@ from streamasr.core.dialects import (
     MAX_TEXT_BYTES,
     Action,
     Hangup,
-    Hear,
     Listen,
     Reply,
     Request,
-    Stop,
     Told,
 )
+from streamasr.core.dialects.files import STATUSES, take
 from streamasr.core.dialects.openai import check_language, check_model, error_body, refuse
 from streamasr.core.events import Final
 from streamasr.core.features import SAMPLE_RATE
-from streamasr.core.messages import Closed, Error, Start, WireError
+from streamasr.core.messages import Closed, Error, Start
 
 FORMATS = {
     "json": "application/json",
@@ -43,10 +42,6 @@ IDLE = ("prompt", "temperature", "chunking_strategy")
 """Taken without effect, and named in the header `IGNORED`."""
 KNOWN = {*IDLE, "file", "model", "language", "response_format", "stream"}
 IGNORED = "x-streamasr-ignored"
-STATUSES = {"audio_format": 400, "bad_field": 400, "busy": 503}
-"""Error code -> HTTP status; 500 for the rest."""
-END = ""
-"""The text frame that says that no more audio comes; any other says what is wrong with it."""
 
 Form = Mapping[str, Sequence[str]]
 
@@ -103,7 +98,7 @@ def _list(form: Form, name: str) -> list[str]:
 
 
 class Transcription:
-    """One file: frames in are f32le audio at 16 kHz, and `END`."""
+    """One file: frames in are what `files.take` takes."""
 
     name: ClassVar[str] = "openai-files"
     text_bytes: ClassVar[int] = MAX_TEXT_BYTES
@@ -117,11 +112,7 @@ class Transcription:
         return [Listen(Start(encoding="f32le", sample_rate=SAMPLE_RATE, partials=False))]
 
     def receive(self, frame: str | bytes) -> Sequence[Action]:
-        if isinstance(frame, bytes):
-            return [Hear(frame)]
-        if frame == END:
-            return [Stop()]
-        raise WireError("audio_format", frame)
+        return take(frame)
 
     def tell(self, message: Told, channel: int = 0) -> Iterable[Reply]:
         match message:

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamasr.core.dialects import Hangup, Hear, Listen, Refused, Stop, Told
+from streamasr.core.dialects.files import END
 from streamasr.core.dialects.openai_files import (
-    END,
     FORMATS,
     KNOWN,
     Options,
