@@ -41,6 +41,9 @@ from streamasr.app.mixing import read_clip
 PAUSE_S = 0.6
 LAG_MS, STOP_MS = 250, 350
 """Budgets: p95 of the response lag, p99 of the final after stop."""
+MOST_SESSIONS = 4096
+STEADY_S = 5.0
+"""How long what a daemon says it carries stays the same once it is measured."""
 
 
 def programmes() -> list[Programme]:
@@ -162,7 +165,8 @@ def overloaded(
     times: float, seconds: float, decoder: str, workers: int, chosen: Sequence[Programme]
 ) -> dict[str, Any]:
     """Ask a daemon that knows its capacity for several times as many streams as that."""
-    arguments = ["--decoder", decoder, "--max-sessions", "4096", "--workers", str(workers)]
+    arguments = ["--decoder", decoder, "--max-sessions", str(MOST_SESSIONS)]
+    arguments += ["--workers", str(workers)]
     with running(*arguments) as daemon:
         room = measured_room(daemon)
         wanted = alone(daemon.url, chosen, {})
@@ -171,15 +175,18 @@ def overloaded(
     return {"decoder": decoder, "workers": workers, "room": room, "admitted": found}
 
 
-def measured_room(daemon: Daemon, patience_s: float = 60.0) -> int:
-    """Streams that the daemon says it carries, once it has measured that."""
-    until = time.monotonic() + patience_s
-    while True:
+def measured_room(daemon: Daemon, patience_s: float = 180.0) -> int:
+    """Streams that the daemon says it carries, once all its workers have measured that."""
+    until, room, since = time.monotonic() + patience_s, 0, 0.0
+    while (now := time.monotonic()) < until:
         with urllib.request.urlopen(daemon.url.replace("ws", "http") + "/readyz") as answer:
-            room = int(json.load(answer)["room"])
-        if room < 4096 or time.monotonic() > until:
+            told = int(json.load(answer)["room"])
+        if told != room:
+            room, since = told, now
+        elif now - since > STEADY_S and room < MOST_SESSIONS:
             return room
         time.sleep(0.2)
+    raise SystemExit(f"the daemon has not measured what it carries within {patience_s:.0f} s")
 
 
 def plot(series: Mapping[str, Sequence[Mapping[str, Any]]], file: Path) -> None:
@@ -221,7 +228,7 @@ def main(
         figures = overloaded(overload, seconds, decoder, workers, chosen)
         finish("overload", figures, save=save)
         raise typer.Exit(0 if figures["admitted"]["quick"] else 1)
-    arguments = ["--decoder", decoder, "--max-sessions", "4096"]
+    arguments = ["--decoder", decoder, "--max-sessions", str(MOST_SESSIONS)]
     arguments += ["--model", model] if model else []
     arguments += ["--workers", str(workers)] if workers > 1 else []
     names = {f"streamasr, {decoder}": "streamasr"}
