@@ -3,7 +3,8 @@
     model = load_graph(bundle)      # GraphModel, for core.graphdecoder
 
 The name of the cached file bears a checksum of all it is made of, so a stale one is never
-used. Where the cache cannot be written the graph is compiled each time, and lies in memory.
+used, and one that nobody used for KEEP_DAYS goes when another comes. Where the cache cannot be
+written the graph is compiled each time, and lies in memory.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import gc
 import hashlib
 import logging
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -37,6 +39,8 @@ FORMAT = 1
 """Counted up when the compiler or the file of the graph changes."""
 S_PER_MB = 2.4
 """Seconds that a megabyte of compressed ARPA takes, on one core of a server."""
+KEEP_DAYS = 60
+"""A graph is kept so long after its last use: it can be compiled again."""
 
 
 def load_graph(bundle: Bundle, cache: Path | None = None) -> GraphModel:
@@ -103,6 +107,8 @@ def open_graph(folder: Path, checksums: Mapping[str, str], cache: Path) -> Searc
     """Map the graph of a bundle, compiling it where that was not done yet."""
     file = cached_file(checksums, cache)
     if file.is_file():
+        with contextlib.suppress(OSError):
+            os.utime(file)  # used today
         try:
             return map_graph(file)
         except BundleError as error:
@@ -117,10 +123,17 @@ def open_graph(folder: Path, checksums: Mapping[str, str], cache: Path) -> Searc
         cache.mkdir(parents=True, exist_ok=True)
         write_graph(graph, file)
         graph = map_graph(file)
+        _forget_unused(cache)
     except OSError as error:
         log.warning("cannot keep the compiled language model in %s: %s", cache, error.strerror)
     give_memory_back()
     return graph
+
+
+def _forget_unused(cache: Path) -> None:
+    for file in cache.glob("graph-*.bin"):
+        if file.stat().st_mtime < time.time() - KEEP_DAYS * 86_400:
+            file.unlink()  # a process that has it mapped keeps it
 
 
 def give_memory_back() -> None:

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import logging
 import mmap
+import os
 import shutil
+import time
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -40,9 +42,9 @@ def test_a_graph_is_compiled_once_and_mapped_from_then_on(
     assert model.options.settle == 8
     (file,) = (tmp_path / "cache").iterdir()
     assert file == cached_file(loaded.info["checksums"], tmp_path / "cache")
-    made = file.stat().st_mtime_ns
+    made = file.stat().st_ino  # a file that is written takes the place of the old one
     load_graph(loaded, tmp_path / "cache")
-    assert file.stat().st_mtime_ns == made
+    assert file.stat().st_ino == made
     (told,) = caplog.messages
     assert told.startswith("compiling the language model of with-lm, which is done once")
 
@@ -56,6 +58,22 @@ def test_a_damaged_file_in_the_cache_is_made_again(
     assert open_graph(graph_bundle, checksums, tmp_path).roots == GRAPH.roots
     assert "compiling it again" in caplog.text
     assert file.stat().st_size > 1000
+
+
+def test_graphs_that_nobody_uses_any_more_go_when_another_comes(
+    graph_bundle: Path, tmp_path: Path
+) -> None:
+    checksums = bundle.load(graph_bundle).info["checksums"]
+    file, long_ago = cached_file(checksums, tmp_path), time.time() - 86_400 * 365
+    unused, recent = tmp_path / "graph-of-last-year.bin", tmp_path / "graph-of-today.bin"
+    for other in (unused, recent):
+        other.write_bytes(b"of another model")
+    os.utime(unused, (long_ago, long_ago))
+    open_graph(graph_bundle, checksums, tmp_path)
+    assert sorted(tmp_path.glob("*.bin")) == sorted([file, recent])
+    os.utime(file, (long_ago, long_ago))
+    open_graph(graph_bundle, checksums, tmp_path)
+    assert file.stat().st_mtime > long_ago + 1
 
 
 def test_memory_that_was_freed_is_given_back() -> None:
