@@ -1,12 +1,14 @@
 """Thousands of sessions, most of them rude: does the daemon grow, leak, or lose a word?
 
     python bench/soak.py --minutes 5 [--workers 2] [--decoder graph] [--save]
+    python bench/soak.py --minutes 60 --rounds 12 --calm-s 6 --save     # some 10 000 sessions
 
 Hours of use compressed. Well-behaved sessions of random length run at the pace of speech or
 faster beside ones that vanish in the middle, leave sockets half open, stop reading, stop
-altogether (a process under SIGSTOP), send a byte a frame, flood at ten times real time, or send
-nonsense. Once warm, memory (without mapped files), descriptors and threads are noted again and
-again with nobody connected. It fails (exit code 1) unless
+altogether (a process under SIGSTOP), send a byte a frame, flood at ten times real time, or
+send nonsense; ``--calm-s`` is the mean pause before each. Once warm, memory (without mapped
+files), descriptors and threads are noted again and again with nobody connected. It fails
+(exit code 1) unless
 
     the memory slope is below 64 KB per thousand sessions, over the last third
     descriptors and threads end where they began
@@ -59,13 +61,14 @@ def payload(programme: Programme) -> list[bytes]:
 class Churn:
     """All the sessions, and what became of them."""
 
-    def __init__(self, daemon: Daemon, wanted: dict[str, str], seed: int) -> None:
+    def __init__(self, daemon: Daemon, wanted: dict[str, str], *, calm_s: float, seed: int) -> None:
         self.counts: Counter[str] = Counter()
         self.lost: list[str] = []
         self._daemon = daemon
         self._wanted = wanted
         self._programmes = {programme.name: programme for programme in programmes()}
         self._rng = random.Random(seed)
+        self._calm_s = calm_s
         self._kinds: Sequence[tuple[Callable[[], Awaitable[None]], int]] = (
             (self.well_behaved, 40), (self.short, 40), (self.vanishing, 15), (self.half_open, 10),
             (self.deaf, 3), (self.byte_by_byte, 3), (self.flooding, 8), (self.nonsense, 10),
@@ -77,6 +80,7 @@ class Churn:
 
         async def one_after_the_other() -> None:
             while time.monotonic() < until:
+                await asyncio.sleep(2 * self._calm_s * self._rng.random())
                 (kind,) = self._rng.choices(kinds, weights)
                 try:
                     await asyncio.wait_for(kind(), 60)
@@ -217,8 +221,10 @@ def note(daemon: Daemon, sessions: int) -> dict[str, float]:
     }
 
 
-def soak(daemon: Daemon, minutes: float, rounds: int, seed: int) -> dict[str, Any]:
-    churn = Churn(daemon, alone(daemon.url, programmes(), {}), seed)
+def soak(
+    daemon: Daemon, minutes: float, rounds: int, *, calm_s: float, seed: int
+) -> dict[str, Any]:
+    churn = Churn(daemon, alone(daemon.url, programmes(), {}), calm_s=calm_s, seed=seed)
     asyncio.run(churn.run(time.monotonic() + 60 * minutes / (rounds + 1)))  # to be warm
     notes = [note(daemon, churn.sessions)]
     for _ in range(rounds):
@@ -278,6 +284,7 @@ def main(
     rounds: int = 6,
     workers: int = 1,
     decoder: str = "auto",
+    calm_s: float = 0.0,
     seed: int = 1,
     is_open: bool = typer.Option(False, "--open"),
     active_s: float = 20.0,
@@ -298,9 +305,9 @@ def main(
         figures = {"decoder": decoder, "idle": IDLE, "active": active, **kb}
         figures["faults"] = [f"{k} is {v}, not 256" for k, v in kb.items() if v > 256]
     else:
-        name, figures = "soak", {"decoder": decoder, "workers": workers}
+        name, figures = "soak", {"decoder": decoder, "workers": workers, "minutes": minutes}
         with running(*arguments) as daemon:
-            figures |= soak(daemon, minutes, rounds, seed)
+            figures |= soak(daemon, minutes, rounds, calm_s=calm_s, seed=seed)
     for fault in figures["faults"]:
         print(fault, file=sys.stderr)
     finish(name, figures, save=save)
