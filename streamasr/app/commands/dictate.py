@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from streamasr.app import options
+from streamasr.core.dictation.style import Punctuation
 from streamasr.errors import UsageError
 
 if TYPE_CHECKING:
@@ -49,6 +50,13 @@ def dictate(
     hold_back: Annotated[
         int | None,
         typer.Option("--hold-back", help="Words kept back until more follow; 1 by default."),
+    ] = None,
+    punctuation: Annotated[
+        Punctuation | None,
+        typer.Option(
+            "--punctuation",
+            help="auto sets marks and capitals by itself, spoken writes those that you say.",
+        ),
     ] = None,
     input: Annotated[
         str | None,
@@ -101,7 +109,7 @@ def dictate(
 
     mode = Mode.PUSH if push else Mode.ONCE if once else None
     settings = overridden(
-        load(config),
+        load(config, punctuation=punctuation),
         mode=mode,
         typing=typing,
         hold_back=hold_back,

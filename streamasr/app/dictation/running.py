@@ -18,7 +18,10 @@ from streamasr.app.dictation.writer import Writer
 from streamasr.app.listening import stop_on_signals
 from streamasr.app.live import Display
 from streamasr.app.options import DecoderChoice, Device, open_model
+from streamasr.core.dictation.punctuating import Guide
+from streamasr.core.dictation.style import Punctuation
 from streamasr.core.hotwords import HotWord, HotWords, heat
+from streamasr.core.punctuation.punctuator import LONGEST_WAIT, Punctuator
 from streamasr.core.recognizer import Engine
 from streamasr.edge.dictation.control import Control, runtime_folder
 from streamasr.edge.dictation.focus import find_focus
@@ -28,6 +31,7 @@ from streamasr.edge.dictation.ways import best_way, open_typist
 from streamasr.edge.lm.pronounce import Pronouncer
 from streamasr.edge.notify import notify
 from streamasr.edge.portaudio import libraries_apart
+from streamasr.edge.punctuation import OnnxNetwork, find
 
 LAST_S = 10.0
 """What the hand gets to type the rest at the end."""
@@ -51,6 +55,7 @@ def run(
             decoder=DecoderChoice(settings.decoder),
         )
         hotwords, unknown = expected(settings, engine)
+        guide = open_guide(settings, engine)
         focus, writers_focus = find_focus(environ), find_focus(environ)
         board = Board(
             control.publish,
@@ -71,6 +76,7 @@ def run(
             writers_focus,
             hand,
             lambda name: open_typist(typing if name == "auto" else name, environ),
+            guide=guide,
         )
         dictation = Dictation(
             engine,
@@ -108,6 +114,18 @@ def _listening(settings: Settings, recording: str | None) -> Callable[[], Listen
     if recording is None:
         return MicrophoneEar(settings.microphone)
     return lambda: Recording(recording)
+
+
+def open_guide(settings: Settings, engine: Engine) -> Guide | None:
+    """What sets marks that nobody says, if any style wants them; raises BundleError.
+
+    Where nothing typed is taken back, a mark waits for one word instead of two.
+    """
+    styles = [settings.style, *(profile.style for profile in settings.profiles)]
+    if all(style.punctuation is not Punctuation.AUTO for style in styles):
+        return None
+    only_appends = engine.facts.graph is None
+    return Guide(Punctuator(OnnxNetwork(find())), waits=1 if only_appends else LONGEST_WAIT)
 
 
 def expected(settings: Settings, engine: Engine) -> tuple[HotWords | None, tuple[str, ...]]:

@@ -16,7 +16,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from streamasr.core.dictation.style import Style
+from streamasr.core.dictation.style import Punctuation, Style
 from streamasr.core.hotwords import DEFAULT_BOOST, HIGHEST_BOOST
 from streamasr.errors import ConfigError
 
@@ -87,13 +87,14 @@ CHOICES = {
     "decoder": ("auto", "greedy", "graph"),
     "typing": ("auto", "wtype", "xtest", "xdotool", "dotool", "paste", "clipboard", "stdout"),
     "line_break": ("return", "shift+return"),
+    "punctuation": tuple(Punctuation),
 }
 DICTATION = {
     "mode": str, "microphone": str, "typing": str, "hold_back": int, "tail_ms": int,
     "endpoint_ms": int, "on_focus": str, "sounds": bool, "model": str, "decoder": str,
     "line_break": str,
 }  # fmt: skip
-TEXT = {"punctuation": bool, "commands": bool, "capitals": bool, "numbers": bool}
+TEXT = {"punctuation": str, "commands": bool, "capitals": bool, "numbers": bool}
 PROFILE = {"match": str, "typing": str, "line_break": str} | TEXT
 TYPE_NAMES = {str: "text", int: "a whole number", bool: "true or false", float: "a number"}
 
@@ -103,8 +104,16 @@ def default_path(environ: Mapping[str, str] = os.environ) -> Path:
     return Path(base).expanduser() / "streamasr" / "dictation.toml"
 
 
-def load(path: Path | None, environ: Mapping[str, str] = os.environ) -> Settings:
-    """Read a file, or the usual one where it exists; raises ConfigError that names the place."""
+def load(
+    path: Path | None,
+    environ: Mapping[str, str] = os.environ,
+    *,
+    punctuation: str | None = None,
+) -> Settings:
+    """Read a file, or the usual one where it exists; raises ConfigError that names the place.
+
+    ``punctuation`` stands in place of the file's own, but not of a profile's.
+    """
     is_asked_for = path is not None
     path = path or default_path(environ)
     try:
@@ -112,19 +121,19 @@ def load(path: Path | None, environ: Mapping[str, str] = os.environ) -> Settings
     except FileNotFoundError:
         if is_asked_for:
             raise ConfigError(f"there is no {path}") from None
-        return Settings()
+        return parse({}, punctuation)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read {path}: {error}") from None
     try:
-        return parse(tomllib.loads(text))
+        return parse(tomllib.loads(text), punctuation)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path} is no TOML: {error}") from None
     except ConfigError as error:
         raise ConfigError(f"{path}: {error.message}", remedy=error.remedy) from None
 
 
-def parse(table: Mapping[str, Any]) -> Settings:
-    """Settings from a TOML table; raises ConfigError."""
+def parse(table: Mapping[str, Any], punctuation: str | None = None) -> Settings:
+    """Settings from a TOML table, see `load`; raises ConfigError."""
     known = ("dictation", "text", "marks", "replace", "dictionary", "profile")
     _check_names(table, known, "")
     for name in known[:-1]:
@@ -132,14 +141,15 @@ def parse(table: Mapping[str, Any]) -> Settings:
             raise ConfigError(f"{name} must be a table", remedy=f"[{name}]")
     values = _values(table.get("dictation", {}), DICTATION, "dictation")
     dictionary = _values(table.get("dictionary", {}), {"words": list, "boost": float}, "dictionary")
+    texts = table.get("text", {}) | ({"punctuation": str(punctuation)} if punctuation else {})
     style = Style(
-        **_values(table.get("text", {}), TEXT, "text"),
+        **_values(texts, TEXT, "text"),
         marks=_marks(table.get("marks", {})),
         replace=_texts(table.get("replace", {}), "replace"),
         words=_words(dictionary.get("words", [])),
     )
     settings = Settings(
-        **{name: _typed(name, value) for name, value in values.items()},
+        **values,
         style=style,
         boost=dictionary.get("boost", DEFAULT_BOOST),
     )
@@ -147,7 +157,10 @@ def parse(table: Mapping[str, Any]) -> Settings:
 
 
 def _typed(name: str, value: Any) -> Any:
-    return {"mode": Mode, "on_focus": OnFocus}.get(name, lambda same: same)(value)
+    kinds: dict[str, type[StrEnum]] = {
+        "mode": Mode, "on_focus": OnFocus, "punctuation": Punctuation,
+    }  # fmt: skip
+    return kinds[name](value) if name in kinds else value
 
 
 def _values(table: Mapping[str, Any], known: Mapping[str, type], place: str) -> dict[str, Any]:
@@ -165,7 +178,7 @@ def _values(table: Mapping[str, Any], known: Mapping[str, type], place: str) -> 
         choices = CHOICES.get(name, ())
         if choices and value not in choices:
             raise ConfigError(f"{where} cannot be {value!r}", remedy=f"one of {', '.join(choices)}")
-    return dict(table)
+    return {name: _typed(name, value) for name, value in table.items()}
 
 
 def _check_names(table: Mapping[str, Any], known: Any, place: str) -> None:

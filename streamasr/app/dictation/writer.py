@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from streamasr.app.dictation.settings import OnFocus, Profile, Settings
 from streamasr.core.dictation.manuscript import Manuscript
+from streamasr.core.dictation.punctuating import Guide
 from streamasr.edge.dictation.focus import Focus
 from streamasr.edge.dictation.hand import Doing, Hand, Manner
 from streamasr.edge.dictation.typist import Typist
@@ -28,13 +29,15 @@ class Writer:
         open_typist: Callable[[str], Typist],
         *,
         partials: bool = True,
+        guide: Guide | None = None,
     ) -> None:
-        """``open_typist`` opens a way to type by its name; each is opened once."""
+        """``open_typist`` opens a way to type by its name; each is opened once. ``guide``
+        sets the marks that nobody says."""
         self._settings = settings
         self._focus, self._hand, self._open = focus, hand, open_typist
         self._typists: dict[str, Typist] = {}
         self._partials = partials
-        self._manuscript = Manuscript(settings.style, hold_back=settings.hold_back)
+        self._manuscript = Manuscript(settings.style, hold_back=settings.hold_back, guide=guide)
         self._manner = self._manner_of(settings.profile(""))
         self._has_page = False
         self._is_shown = False  # something of the open utterance stands in the window

@@ -29,6 +29,8 @@ class Piece:
     """Whether a word after it still begins the sentence, as after an opening quote."""
     is_fixed: bool = False
     """Its letters stay as they are, whatever comes before it."""
+    is_guess: bool = False
+    """A mark that nobody said: one that is said takes its place."""
 
     @property
     def breaks_line(self) -> bool:

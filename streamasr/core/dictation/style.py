@@ -8,10 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import Enum, StrEnum
 from functools import cached_property
 
 from streamasr.core.dictation.marks import MARKS, Glue, Piece
+
+
+class Punctuation(StrEnum):
+    """Whose marks are written."""
+
+    AUTO = "auto"
+    """Those that are said, and those that the words ask for."""
+    SPOKEN = "spoken"
+    """Those that are said."""
+    NONE = "none"
+    """None: "comma" is a word."""
 
 
 class Command(Enum):
@@ -75,8 +86,7 @@ Phrase = tuple[str, ...]
 class Style:
     """What is made of words; frozen, so that one may serve many utterances."""
 
-    punctuation: bool = True
-    """Spoken marks are written as marks."""
+    punctuation: Punctuation = Punctuation.AUTO
     commands: bool = True
     capitals: bool = True
     numbers: bool = False
@@ -91,7 +101,7 @@ class Style:
     def phrases(self) -> dict[Phrase, Meaning]:
         """What is said -> what it means; the user's own wins."""
         found: dict[str, Meaning] = {}
-        if self.punctuation:
+        if self.punctuation is not Punctuation.NONE:
             found |= MARKS
         if self.commands:
             found |= COMMANDS

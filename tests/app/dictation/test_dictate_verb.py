@@ -40,12 +40,17 @@ def test_a_recording_is_typed_to_standard_output(
 ) -> None:
     clip = Path(__file__).parents[2] / "data" / "1970-28415-0030.flac"
     args = ["--typing", "stdout", "--from", str(clip), "--model", str(plain_bundle)]
-    assert dictate(*args) == 0
+    assert dictate(*args, "--punctuation", "spoken") == 0
     out, err = capsys.readouterr()
     assert len(out.split()) > 5
     assert out[0].isupper()
     assert err == ""
-    assert run_transcribe(clip, plain_bundle, capsys) == out.strip().lower()
+    words = run_transcribe(clip, plain_bundle, capsys)
+    assert words == out.strip().lower()
+    assert dictate(*args) == 0
+    marked = capsys.readouterr().out.strip()
+    assert marked.endswith(".")
+    assert marked.lower().replace(".", "").replace(",", "") == words
 
 
 def run_transcribe(clip: Path, bundle: Path, capsys: pytest.CaptureFixture[str]) -> str:

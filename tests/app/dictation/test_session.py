@@ -14,7 +14,7 @@ from streamasr.app.dictation.session import Dictation
 from streamasr.app.dictation.settings import Mode, Settings
 from streamasr.app.dictation.writer import Writer
 from streamasr.core.audio import Samples
-from streamasr.core.dictation.style import Style
+from streamasr.core.dictation.style import Punctuation, Style
 from streamasr.core.recognizer import Recognizer
 from streamasr.edge.dictation.display import Window
 from streamasr.edge.dictation.hand import Hand
@@ -26,7 +26,7 @@ from tests.fakes import ScriptedEngine, silence, texts, voice
 
 ONE, TWO = voice(1.0, seed=1), voice(1.0, seed=2)
 PAUSE = silence(1.0)
-PLAIN = Style(punctuation=False, commands=False, capitals=False)
+PLAIN = Style(punctuation=Punctuation.NONE, commands=False, capitals=False)
 
 
 class Room:

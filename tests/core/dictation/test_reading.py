@@ -3,7 +3,7 @@ import pytest
 from streamasr.core.dictation.casing import START, compose
 from streamasr.core.dictation.marks import Piece
 from streamasr.core.dictation.reading import read
-from streamasr.core.dictation.style import Command, Style
+from streamasr.core.dictation.style import Command, Punctuation, Style
 
 
 def written(said: str, style: Style | None = None) -> str:
@@ -49,5 +49,6 @@ def test_commands_are_found_among_words() -> None:
 
 def test_no_words_are_lost_without_phrases() -> None:
     words = ["scratch", "that", "comma", "all", "caps", "spell"]
-    assert read(words, Style(punctuation=False, commands=False)) == [Piece(w) for w in words]
+    plain = Style(punctuation=Punctuation.NONE, commands=False)
+    assert read(words, plain) == [Piece(w) for w in words]
     assert read([], Style()) == []

@@ -1,5 +1,5 @@
 from streamasr.core.dictation.marks import MARKS, Piece
-from streamasr.core.dictation.style import ALONE, COMMANDS, FIRST, Command, Style
+from streamasr.core.dictation.style import ALONE, COMMANDS, FIRST, Command, Punctuation, Style
 
 
 def test_the_longest_phrase_wins() -> None:
@@ -30,7 +30,7 @@ def test_what_may_become_a_phrase_is_known() -> None:
 
 
 def test_what_is_switched_off_means_nothing() -> None:
-    plain = Style(punctuation=False, commands=False)
+    plain = Style(punctuation=Punctuation.NONE, commands=False)
     assert all(plain.longest(said.split(), 0) is None for said in [*MARKS, *COMMANDS])
 
 
