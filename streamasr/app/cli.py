@@ -38,6 +38,7 @@ VERBS = {
     "train": "Train a model.",
     "eval": "Measure a model's word error rate on a folder of speech.",
     "align": "Find when each word and phone of a corpus was said.",
+    "finetune": "Adapt a model to your voice and microphone.",
     "export": "Turn a training run into a model folder.",
     "lm": "Make a language model, put it into a model, tune it.",
     "bench": "Measure what this machine carries.",

@@ -77,11 +77,21 @@ class Bundle:
 def search_path() -> Iterator[Path]:
     """Folders that hold bundles, first match wins: here, the user's, the shipped."""
     yield Path("models")
-    data_home = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
-    yield Path(data_home) / "streamasr" / "models"
+    yield user_models()
     package = Path(str(resources.files("streamasr")))
     yield package / "models"
     yield package.parent / "models"
+
+
+def user_folder() -> Path:
+    """Where the program keeps what is one user's own: models, and speech that was asked for."""
+    data_home = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(data_home) / "streamasr"
+
+
+def user_models() -> Path:
+    """Where a user's own models are."""
+    return user_folder() / "models"
 
 
 def available() -> list[Path]:

@@ -11,15 +11,16 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from streamasr.app.forced import Sentence, spread
-from streamasr.app.lm.spelling import Speller, cached_speller
+from streamasr.app.lm.spelling import cached_speller
 from streamasr.app.manifest import Utterance
 from streamasr.app.mixing import read_clip
 from streamasr.app.text import is_speakable, normalise
@@ -28,6 +29,7 @@ from streamasr.core.network import AcousticModel
 from streamasr.edge.bundle import load
 from streamasr.edge.engines.torch import load_network
 from streamasr.edge.lm.lexicon import Lexicon, read_cmudict
+from streamasr.edge.lm.spelling import LetterReader
 from streamasr.errors import UsageError
 
 Floats = NDArray[np.float32]
@@ -49,15 +51,18 @@ class AlignReport:
     """Left out: less audio than the words need."""
     guessed: int = 0
     """Words that the dictionary lacks, said by letter-to-sound rules."""
+    scores: dict[str, float] = field(default_factory=dict)
+    """Aligned utterance -> the mean log posterior of its frames."""
 
 
 class Pronouncer:
     """A dictionary that guesses what it lacks; the rules are learnt at the first need."""
 
-    def __init__(self, lexicon: Lexicon) -> None:
+    def __init__(self, lexicon: Lexicon, reader: LetterReader | None = None) -> None:
+        """``reader`` has the rules, where they are not to be learnt from the dictionary."""
         self._known = lexicon
         self._guesses: Lexicon = {}
-        self._speller: Speller | None = None
+        self._reader = reader
 
     def say(self, words: Sequence[str]) -> Lexicon:
         """Each word's pronunciations; none for one that no rule can say."""
@@ -69,8 +74,8 @@ class Pronouncer:
 
     def _guess(self, word: str) -> list[tuple[str, ...]]:
         if word not in self._guesses:
-            self._speller = self._speller or cached_speller(self._known)
-            self._guesses[word] = self._speller.say(word, variants=VARIANTS)
+            self._reader = self._reader or cached_speller(self._known)
+            self._guesses[word] = self._reader.say(word, variants=VARIANTS)
         return self._guesses[word]
 
 
@@ -80,16 +85,20 @@ def align_corpus(
     out: Path,
     *,
     dictionary: Path | None = None,
+    pronouncer: Pronouncer | None = None,
     device: str = "cpu",
     on_progress: Callable[[int], None] = lambda done: None,
 ) -> AlignReport:
-    """Align with the bundle's phone head and write."""
+    """Align with the bundle's phone head and write.
+
+    ``pronouncer`` says words in place of the dictionary and the rules learnt from it.
+    """
     loaded = load(bundle)
     config = loaded.config
     if not config.phones:
         raise UsageError(f"{bundle} has no phone head", remedy="choose another model")
     model = load_network(loaded).to(device)
-    pronouncer = Pronouncer(read_cmudict(dictionary))
+    pronouncer = pronouncer or Pronouncer(read_cmudict(dictionary))
     report = AlignReport()
     delay = loaded.phone_delay_ms / 10.0  # frames
     per_emission = config.frames_per_step // config.outputs_per_step
@@ -99,7 +108,7 @@ def align_corpus(
             share = utterances[start : start + _SORTED_AT_ONCE]
             speakable = [u for u in share if is_speakable(u.text)]
             report.unspeakable += len(share) - len(speakable)
-            entries: dict[str, str] = {}
+            entries: dict[str, dict[str, Any]] = {}
             for utterance, frames, heard in emissions(model, speakable):
                 words = normalise(utterance.text).split()
                 sentence = Sentence.build(words, pronouncer.say(words))
@@ -109,8 +118,10 @@ def align_corpus(
                 report.too_short += sentence is not None and entry is None
                 if entry is not None:
                     entries[utterance.id] = entry
+                    report.scores[utterance.id] = entry["score"]
             report.aligned += len(entries)
-            lines.writelines(entries[u.id] for u in share if u.id in entries)
+            found = [entries[u.id] for u in share if u.id in entries]
+            lines.writelines(json.dumps(e, separators=(",", ":")) + "\n" for e in found)
             on_progress(start + len(share))
     partial.rename(out)
     report.guessed = pronouncer.guessed
@@ -148,16 +159,15 @@ def _forward(
         yield utterance, len(clip) // HOP, found[row, : steps[row] * outputs]
 
 
-def _entry(name: str, sentence: Sentence, scores: Floats) -> str | None:
-    """The line of an utterance; None where it has fewer frames than its phones need."""
+def _entry(name: str, sentence: Sentence, scores: Floats) -> dict[str, Any] | None:
+    """What is written of an utterance; None where it has fewer frames than its phones need."""
     path = sentence.align(scores) if len(scores) else None
     if path is None:
         return None
     chosen = scores[np.arange(len(path)), np.array(sentence.phone)[path]]
-    entry = {
+    return {
         "id": name,
         "phones": sentence.phones(path),
         "words": sentence.words(path),
         "score": round(float(chosen.mean()), 3),
     }
-    return json.dumps(entry, separators=(",", ":")) + "\n"

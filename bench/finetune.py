@@ -1,0 +1,129 @@
+"""How much does a model gain from minutes of one person's speech?
+
+    python bench/finetune.py DATA/speech/librispeech_test_clean_a:1320,2300,4507 --save
+    python bench/finetune.py DATA/speech/librispeech_train_clean_5:163 --minutes 2,5,10 --save
+
+Each speaker must be one that the model was not trained on. The last --test minutes of a
+speaker (by the names of the utterances) are for measuring alone; from the first 2, 5 and 10
+minutes, where there are so many, a personal model is made as `streamasr finetune` makes it, and
+both models are streamed, int8, with both decoders.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+import typer
+
+from bench.report import finish
+from streamasr.app.finetune.adapt import Adaptation
+from streamasr.app.finetune.gathering import Speech, gather
+from streamasr.app.finetune.running import decoders, errors, make
+from streamasr.app.manifest import Utterance
+from streamasr.app.wer import Errors
+from streamasr.edge import bundle
+from streamasr.edge.bundle import Bundle
+
+DEFAULTS = Adaptation()
+ENOUGH = 0.95
+"""Share of the minutes asked for that must be there."""
+
+
+def take(utterances: list[Utterance], seconds: float) -> list[Utterance]:
+    """The first that are so long together; all where they are shorter."""
+    taken: list[Utterance] = []
+    while len(taken) < len(utterances) and sum(u.duration_s for u in taken) < seconds:
+        taken.append(utterances[len(taken)])
+    return taken
+
+
+def speakers(sources: list[str]) -> Iterator[tuple[str, list[Utterance]]]:
+    """Each named speaker's utterances in the order of their names."""
+    for source in sources:
+        folder, _, names = source.rpartition(":")
+        for name in names.split(","):
+            found = gather(Path(folder), name).utterances
+            yield f"{Path(folder).name} {name}", sorted(found, key=lambda u: u.id)
+
+
+def measure(
+    base: Bundle, utterances: list[Utterance], minutes: list[float], test_s: float, how: Adaptation
+) -> Iterator[dict[str, Any]]:
+    """A row for each number of minutes that the speaker has."""
+    test = take(utterances[::-1], test_s)
+    rest = utterances[: len(utterances) - len(test)]
+    before = {decoder: errors(base.path, test, decoder) for decoder in decoders(base)}
+    for wanted in minutes:
+        speech = Speech(take(rest, wanted * 60))
+        if speech.duration_s < ENOUGH * wanted * 60:
+            return
+        with tempfile.TemporaryDirectory() as work:
+            outcome = make(base, speech, Path(work), name="personal", options=how)
+            after = {d: errors(outcome.candidate, test, d) for d in before}
+        row = {"minutes": wanted, "round": outcome.adapted.best}
+        row |= {"seconds": round(outcome.seconds), "words": before["greedy"].length}
+        for decoder, was in before.items():
+            row |= {f"{decoder}_before": was.total, decoder: after[decoder].total}
+        yield row
+
+
+def told(name: str, row: dict[str, Any]) -> str:
+    """A row of the table."""
+    cells = [name, f"{row['minutes']:g}", f"{row['words']}"]
+    for decoder in ("greedy", "graph"):
+        if decoder in row:
+            was, now = (Errors(row[k], 0, 0, row["words"]) for k in (f"{decoder}_before", decoder))
+            cells.append(f"{was.rate:.1%} -> {now.rate:.1%}")
+    return f"| {' | '.join(cells)} | {row['round']} | {row['seconds']} |"
+
+
+def mean(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """All speakers' rows of as many minutes, added up."""
+    total = {key: sum(row[key] for row in rows) for key in rows[0]}
+    count = len(rows)
+    return (
+        total
+        | {"minutes": rows[0]["minutes"], "round": round(total["round"] / count, 1)}
+        | {"seconds": round(total["seconds"] / count)}
+    )
+
+
+def main(
+    sources: Annotated[list[str], typer.Argument(metavar="DIR:SPEAKER,SPEAKER...")],
+    minutes: str = "2,5,10",
+    test: float = 3.0,
+    learning_rate: float = DEFAULTS.learning_rate,
+    rounds: int = DEFAULTS.rounds,
+    model: str | None = None,
+    save: bool = False,
+) -> None:
+    base = bundle.load(bundle.find(model))
+    how = Adaptation(learning_rate=learning_rate, rounds=rounds)
+    wanted = [float(one) for one in minutes.split(",")]
+    found: dict[str, list[dict[str, Any]]] = {}
+    print("| speaker | minutes | words | greedy | graph | round | seconds |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    for name, utterances in speakers(sources):
+        for row in measure(base, utterances, wanted, test * 60, how):
+            found.setdefault(name, []).append(row)
+            print(told(name, row), flush=True)
+    everything = [row for rows in found.values() for row in rows]
+    for count in sorted({row["minutes"] for row in everything}):
+        rows = [row for row in everything if row["minutes"] == count]
+        print(told(f"all {len(rows)}", mean(rows)))
+    figures = {
+        "model": base.path.name,
+        "weights": base.info["checksums"]["weights.safetensors"][:12],
+    }
+    how_told = {"learning_rate": learning_rate, "rounds": rounds}
+    finish("finetune", figures | how_told | {"speakers": found}, save=save)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,1 @@
+"""A model made one person's own: speech gathered, the network adapted, the result installed."""
