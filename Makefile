@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 DEMO_CLIP := tests/data/1970-28415-0030.flac
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve demo test test-slow cover check lint types units dockerfile security man bench clean
+.PHONY: help setup serve demo test test-slow cover check lint types units dockerfile security man dist bench clean
 
 help: ## list the verbs
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -50,6 +50,10 @@ dockerfile: $(VENV)/.dev ## hadolint
 
 man: $(VENV)/.dev ## write the manual page anew
 	COLUMNS=80 $(BIN)/python scripts/man-page > docs/man/streamasr.1
+
+dist: $(VENV)/.dev ## an sdist and a wheel for any Linux of the last years, in dist/
+	rm -rf dist
+	scripts/dist dist $(BIN)/python
 
 bench: $(VENV)/.dev ## the benchmarks that need no data beyond the bundled clips
 	$(BIN)/python bench/rtf.py
