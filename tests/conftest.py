@@ -15,6 +15,10 @@ import tomli_w
 from streamasr.core.features import SAMPLE_RATE
 from streamasr.core.units import BLANK_SYMBOL, Units
 from streamasr.edge.bundle import FACTS_FILE
+from tests.words import run_folder, word_bundle, word_cache, word_data
+
+__all__ = ["run_folder", "word_bundle", "word_cache", "word_data"]
+"""Fixtures that live elsewhere."""
 
 TINY_UNITS = Units((BLANK_SYMBOL, "▁", "a", "b", "▁c", "d"))
 WORD_HZ = {"low": 300.0, "mid": 900.0, "high": 2700.0}

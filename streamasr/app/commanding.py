@@ -24,6 +24,7 @@ from streamasr.app.levels import LevelWatch
 from streamasr.app.listening import stop_on_signals
 from streamasr.app.live import Display
 from streamasr.core.commands.wake import Spotter
+from streamasr.core.commands.words import WordSpotter
 from streamasr.core.features import SAMPLE_RATE
 from streamasr.core.graph import GraphModel
 from streamasr.core.recognizer import Engine
@@ -40,7 +41,7 @@ from streamasr.edge.commands.listener import (
 )
 from streamasr.edge.commands.listener import Heard as Told
 from streamasr.edge.commands.sentences import Problem, Sentences, read_sentences
-from streamasr.edge.commands.wake import make_spotter
+from streamasr.edge.commands.wake import make_spotter, wake_name
 from streamasr.edge.commands.wyoming import CommandService, serve_commands
 from streamasr.edge.microphone import Heard, Item, Lost, Resumed, Stalled
 from streamasr.edge.sources import RawFormat, open_source
@@ -136,7 +137,7 @@ class Commander:
             self._loaded.grammar,
             self._threshold,
             self._new_spotter,
-            str(self._phrase or table.get("phrase", "")),
+            wake_name(self._phrase, table),
             self._act,
         )
         stopped = asyncio.Event()
@@ -151,7 +152,7 @@ class Commander:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(stopped.wait(), LOOK_S)
 
-    def _new_spotter(self) -> Spotter | None:
+    def _new_spotter(self) -> Spotter | WordSpotter | None:
         sentences = self._loaded.sentences
         return make_spotter(self._phrase, sentences.tables.get("wake", {}), self._graph, sentences)
 

@@ -36,6 +36,8 @@ PIECES_FILE = "pieces.model"
 CARD_FILE = "CARD.md"
 ARPA_FILE = "lm/lm.arpa.xz"
 LEXICON_FILE = "lm/lexicon.txt.xz"
+WORDS = "words"
+"""The ``kind`` of a bundle that is no recogniser but a word classifier (`edge.words`)."""
 FORMAT = 3
 """Counts up where what a program must know of the network or its files changes."""
 
@@ -119,7 +121,7 @@ def load(path: Path) -> Bundle:
     """Read a bundle and check that its parts are there, unchanged, and agree."""
     info = _read_facts(path)
     for part, expected in info["checksums"].items():
-        _check_part(path / part, expected)
+        check_part(path / part, expected)
     external.check(path / ONNX_FILE, path / WEIGHTS_FILE)
     units = Units.parse((path / UNITS_FILE).read_text(encoding="utf-8"))
     try:
@@ -151,16 +153,26 @@ def load(path: Path) -> Bundle:
     return Bundle(path, facts, config, info)
 
 
-def _read_facts(path: Path) -> dict[str, Any]:
+def read_document(path: Path) -> dict[str, Any]:
+    """bundle.toml as it is, of whatever kind; raises BundleError where it cannot be read."""
     file = path / FACTS_FILE
     try:
-        info = tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise BundleError(
             f"{path} is no model: it has no {FACTS_FILE}", remedy="see `streamasr models`"
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise BundleError(f"cannot read {file}: {error}") from None
+
+
+def _read_facts(path: Path) -> dict[str, Any]:
+    file, info = path / FACTS_FILE, read_document(path)
+    if info.get("kind") == WORDS:
+        raise BundleError(
+            f"{path.name} is a word classifier and writes no text",
+            remedy="name it as `model` under [wake] of a file of commands",
+        )
     missing = {"format", "name", "model", "audio", "decode", "checksums"} - set(info)
     if missing:
         raise BundleError(f"{file} lacks {', '.join(sorted(missing))}")
@@ -175,7 +187,8 @@ def _read_facts(path: Path) -> dict[str, Any]:
     return info
 
 
-def _check_part(file: Path, expected: str) -> None:
+def check_part(file: Path, expected: str) -> None:
+    """Raise BundleError where a file is not there or has another checksum."""
     try:
         found = checksum(file)
     except OSError as error:

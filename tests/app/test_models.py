@@ -69,3 +69,13 @@ def test_no_model_is_told(capsys: pytest.CaptureFixture[str]) -> None:
 def test_error_rates_are_those_that_the_bundle_states() -> None:
     assert word_error_rates({}) == {}
     assert word_error_rates({"results": {"dev": {"wer": 0.1}, "note": "x"}}) == {"dev": 0.1}
+
+
+def test_a_word_classifier_is_listed_with_its_words(
+    word_bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    facts = describe(word_bundle)
+    assert (facts["words"], facts["fault"]) == (["five", "right", "zero"], "")
+    show([facts], as_json=False)
+    row = capsys.readouterr().out.splitlines()[1].split()
+    assert (row[0], row[2]) == ("three", "words")

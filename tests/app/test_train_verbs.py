@@ -31,6 +31,7 @@ def test_a_folder_that_is_no_run_cannot_be_exported(
     "args",
     [
         ["train", "r.toml", "--data", "d", "--out", "o"],
+        ["train", "r.toml", "--task", "classify", "--data", "d", "--out", "o"],
         ["export", "run", "out", "--audio", "a.flac"],
     ],
 )
@@ -44,3 +45,41 @@ def test_without_torch_the_extra_is_named(
     monkeypatch.setitem(sys.modules, "torch", None)
     assert code_of(*args) == 1
     assert "streamasr[train]" in capsys.readouterr().err
+
+
+def test_words_are_trained_and_exported_and_measured(
+    tmp_path: Path,
+    word_data: Path,
+    word_cache: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    recipe, out, model = tmp_path / "r.toml", tmp_path / "run", tmp_path / "model"
+    recipe.write_text(
+        "[data]\ntrain = ['words']\ntest = ['words']\nhold_out = 0.25\n"
+        "[network]\nwidth = 16\nlayers = 1\n[train]\nepochs = 2\nbatch = 12\n"
+        "[augment]\nroom_probability = 0.0\n[search]\nepochs = 1\nwidth = [8, 16]\n"
+    )
+    words = ["train", str(recipe), "--task", "classify", "--data", str(word_data)]
+    words += ["--cache", str(word_cache), "--threads", "1", "--out", str(out)]
+    assert code_of(*words, "--network", "gru", "--trials", "2") == 0
+    table = capsys.readouterr().out
+    assert table.split()[:6] == ["WORD", "RECORDINGS", "PRECISION", "RECALL", "five", "2"]
+    assert "gru: " in table
+    assert code_of("export", str(out), str(model)) == 0
+    assert "probabilities are those of the trained model" in capsys.readouterr().out
+    assert code_of("export", str(out), str(model), "--float") == 2
+    assert "not for word classifiers" in capsys.readouterr().err
+    assert code_of(*words, "--folds", "2") == 0
+    assert "folds: " in capsys.readouterr().out
+    assert code_of(*words, "--folds", "2", "--trials", "2") == 2
+    assert "do not go together" in capsys.readouterr().err
+    assert code_of(*words, "--network", "vgg") == 2
+    assert "--network: network.kind is 'vgg'" in capsys.readouterr().err
+
+
+def test_options_of_words_are_refused_for_speech(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    args = ["train", "r.toml", "--data", str(tmp_path), "--out", str(tmp_path), "--network", "gru"]
+    assert code_of(*args) == 2
+    assert "--network is for --task classify" in capsys.readouterr().err

@@ -51,6 +51,10 @@ def describe(path: Path) -> dict[str, Any]:
         "fault": "",
     }
     try:
+        if bundle.read_document(path).get("kind") == bundle.WORDS:
+            from streamasr.edge.words import load_words
+
+            return facts | {"decoders": [], "words": list(load_words(path).words)}
         loaded = bundle.load(path)
     except BundleError as error:
         return facts | {"fault": str(error)}
@@ -93,7 +97,7 @@ def _row(model: dict[str, Any]) -> tuple[str, ...]:
         "*" if model["default"] else "",
         model["name"],
         f"{model['bytes'] / 1e6:.1f}",
-        ", ".join(model["decoders"]),
+        ", ".join(model["decoders"]) or "words",
         f"damaged: {model['fault']}" if model["fault"] else rates or "-",
         model["path"],
     )

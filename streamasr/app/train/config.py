@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import tomllib
 import types
 import typing
@@ -149,22 +148,33 @@ class Recipe:
 
 def load_recipe(path: Path) -> Recipe:
     """Read a recipe; raises ConfigError that names an unknown or ill-typed setting."""
+    return parse_recipe(read_document(path), where=str(path))
+
+
+def read_document(path: Path) -> dict[str, Any]:
+    """The TOML of a recipe; raises ConfigError where there is none."""
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"no such recipe: {path}", remedy="see recipes/") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not valid TOML: {error}") from None
-    return parse_recipe(document, where=str(path))
 
 
 def parse_recipe(document: dict[str, Any], *, where: str = "recipe") -> Recipe:
-    sections = {f.name: f for f in dataclasses.fields(Recipe)}
-    unknown = set(document) - set(sections)
+    return parse_sections(Recipe, document, where=where)
+
+
+def parse_sections(kind: type[Section], document: dict[str, Any], *, where: str) -> Section:
+    """A dataclass of sections from a document; raises ConfigError for what it does not have."""
+    hints = typing.get_type_hints(kind)
+    unknown = set(document) - set(hints)
     if unknown:
-        raise ConfigError(f"{where}: unknown section [{', '.join(sorted(unknown))}]")
-    hints = typing.get_type_hints(Recipe)
-    return Recipe(
+        raise ConfigError(
+            f"{where}: unknown section [{', '.join(sorted(unknown))}]",
+            remedy=f"known: {', '.join(hints)}",
+        )
+    return kind(
         **{
             name: _parse_section(hints[name], values, where=f"{where}: [{name}]")
             for name, values in document.items()

@@ -3,7 +3,8 @@
     decoder = WakingDecoder(spotter, lambda: CommandDecoder(model), is_awake=False)
 
 Asleep, only the phrase is looked for, which costs next to nothing, and no text comes out.
-What follows the phrase goes to a decoder of its own; ``woke_at`` tells where that begins.
+Without a spotter somebody else listens, to the sound itself, and calls `wake`. What follows the
+phrase goes to a decoder of its own; ``woke_at`` tells where that begins.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ class WakingDecoder:
     """Decodes one utterance; see `core.decoder.Decoder`."""
 
     def __init__(
-        self, spotter: Spotter, new_decoder: Callable[[], CommandDecoder], *, is_awake: bool
+        self, spotter: Spotter | None, new_decoder: Callable[[], CommandDecoder], *, is_awake: bool
     ) -> None:
         self._spotter = spotter
         self._new_decoder = new_decoder
@@ -31,7 +32,8 @@ class WakingDecoder:
         """Emissions of the utterance up to the end of the wake phrase, once it was said."""
         self.score = 0.0
         """How well it was said then."""
-        spotter.reset()
+        if spotter is not None:
+            spotter.reset()
 
     @property
     def text(self) -> str:
@@ -45,13 +47,16 @@ class WakingDecoder:
         phones = emissions.phones
         assert phones is not None, "commands are only heard by a model with a phone head"
         self._emissions += len(phones)
-        if self._spotter.push(phones):
-            # what comes next is a command, whatever was taken for one so far
-            self.woke_at, self.score = self._emissions, self._spotter.score
+        if self._spotter is not None and self._spotter.push(phones):
+            self.wake(self._spotter.score)
             self._spotter.reset()
-            self._inner = self._new_decoder()
             return False
         return self._inner.push(emissions) if self._inner is not None else False
+
+    def wake(self, score: float) -> None:
+        """The phrase has just been said: what comes next is a command, whatever came before."""
+        self.woke_at, self.score = self._emissions, score
+        self._inner = self._new_decoder()
 
     def finish(self) -> None:
         if self._inner is not None:

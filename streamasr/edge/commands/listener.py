@@ -7,7 +7,8 @@
     listener.finish()
 
 With a wake phrase only what follows it is heard: in the same breath, or within `AWAKE_S` of
-it. A new grammar holds from the next utterance on.
+it. The phrase is found in the phones of the model, or in the sound by a word classifier, which
+listens while the gate is open. A new grammar holds from the next utterance on.
 """
 
 from __future__ import annotations
@@ -16,9 +17,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+import numpy as np
+
 from streamasr.core.commands.decoder import CommandDecoder
 from streamasr.core.commands.wake import Spotter
 from streamasr.core.commands.waking import WakingDecoder
+from streamasr.core.commands.words import STEP, WordSpotter
 from streamasr.core.decoder import Decoder
 from streamasr.core.events import Event, Final, Partial, SpeechEnded, SpeechStarted
 from streamasr.core.features import SAMPLE_RATE
@@ -86,14 +90,16 @@ class CommandListener:
         grammar: CommandGrammar,
         *,
         threshold: float = DEFAULT_THRESHOLD,
-        spotter: Spotter | None = None,
+        spotter: Spotter | WordSpotter | None = None,
         partials: bool = False,
         endpoint_ms: int = ENDPOINT_MS,
     ) -> None:
         self.grammar = grammar
         """May be replaced at any time."""
         self.threshold = threshold
-        self._spotter = spotter
+        self._sleeps = spotter is not None
+        self._spotter = spotter if isinstance(spotter, Spotter) else None
+        self._words = spotter if isinstance(spotter, WordSpotter) else None
         self._hop = engine.facts.emission_samples
         self._awake_until = 0  # samples; utterances that begin before it are commands
         self._heard_with = grammar  # the open utterance
@@ -121,10 +127,19 @@ class CommandListener:
 
     def accept(self, samples: Samples) -> list[Heard]:
         """Take audio: float32 [n] at 16 kHz in -1..1, any n."""
-        return self._tell(self._stream.accept(samples))
+        if self._words is None:
+            return self._tell(self._stream.accept(samples))
+        told: list[Heard] = []
+        for start in range(0, len(samples), STEP):
+            block = samples[start : start + STEP]
+            told += self._tell(self._stream.accept(block))
+            told += self._spot(self._words, np.asarray(block, np.float32))
+        return told
 
     def gap(self, samples: int) -> list[Heard]:
         """Account for lost audio."""
+        if self._words is not None:
+            self._words.reset()
         return self._tell(self._stream.gap(samples))
 
     def flush(self) -> list[Heard]:
@@ -135,10 +150,19 @@ class CommandListener:
         """End the open utterance and take no more audio."""
         return self._tell(self._stream.finish())
 
+    def _spot(self, words: WordSpotter, block: Samples) -> list[Heard]:
+        """Listen for words in the sound; they wake the utterance that is open."""
+        waking = self._waking
+        spotted = words.push(block, is_open=waking is not None)
+        if waking is None or not spotted:
+            return []
+        waking.wake(spotted[-1].score)
+        return self._wake()
+
     def _new_decoder(self) -> Decoder:
         self._heard_with = grammar = self.grammar
         self._guess = None
-        if self._spotter is None:
+        if not self._sleeps:
             return CommandDecoder(grammar.model)
         is_awake = self._stream.position <= self._awake_until
         self._waking = WakingDecoder(

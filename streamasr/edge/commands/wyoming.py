@@ -22,6 +22,7 @@ from typing import Any
 
 from streamasr.core.audio import AudioDoor
 from streamasr.core.commands.wake import Spotter
+from streamasr.core.commands.words import WordSpotter
 from streamasr.core.dialects.wyoming import ENCODINGS, Event, EventReader, write
 from streamasr.core.features import SAMPLE_RATE
 from streamasr.core.messages import WireError
@@ -47,7 +48,7 @@ class CommandService:
     grammar: CommandGrammar
     """May be replaced at any time."""
     threshold: float
-    new_spotter: Callable[[], Spotter | None] = lambda: None
+    new_spotter: Callable[[], Spotter | WordSpotter | None] = lambda: None
     phrase: str = ""
     on_intent: Callable[[Order], None] = lambda order: None
     """Told of what ``recognize`` found."""

@@ -47,3 +47,15 @@ def test_awake_everything_is_heard() -> None:
     assert decoder.quiet
     assert decoder.woke_at is None
     assert decoder.alternatives(3) == ()
+
+
+def test_somebody_else_may_wake_it() -> None:
+    model = toy_model(unit_weight=0.0)
+    decoder = WakingDecoder(None, lambda: CommandDecoder(model), is_awake=False)
+    decoder.push(emissions("SIL SIL SIL"))
+    decoder.wake(0.95)
+    assert (decoder.woke_at, decoder.score) == (3, 0.95)
+    decoder.push(emissions(SPOKEN, "turn on the light"))
+    decoder.finish()
+    assert decoder.text == "turn on the light"
+    assert decoder.words()[0].start >= 3

@@ -134,3 +134,24 @@ def test_it_falls_asleep_again(tmp_path: Path, engine: Engine, base: GraphModel)
     with listening(tmp_path, engine, base, "surprised") as listener:
         told = hear(listener, np.concatenate([clip, silence, ORDER])) + listener.finish()
     assert [type(heard) for heard in told if not isinstance(heard, Rejected)] == [Woke]
+
+
+def said(word: str) -> np.ndarray:
+    return read_clip(sorted((DATA / "words").glob(f"{word}_*.opus"))[0])
+
+
+def test_a_word_of_a_classifier_wakes(
+    tmp_path: Path, engine: Engine, base: GraphModel, word_bundle: Path
+) -> None:
+    sentences = Sentences(tmp_path / "home.toml")
+    table = {"model": str(word_bundle), "word": "zero", "threshold": 0.5}
+    spotter = make_spotter(None, table, base, sentences)
+    pause = np.zeros(8_000, np.float32)
+    with CommandListener(engine, compiled(tmp_path, COFFEE, base), spotter=spotter) as listener:
+        told = hear(listener, np.concatenate([pause, said("right"), pause, ORDER]))
+        assert told == []
+        told = hear(listener, np.concatenate([pause, said("zero"), pause, pause, ORDER]))
+        told += listener.finish()
+    kinds = [type(heard) for heard in told if not isinstance(heard, Rejected)]
+    assert kinds == [Woke, Understood]
+    assert told[0].score >= 0.5

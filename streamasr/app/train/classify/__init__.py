@@ -1,0 +1,1 @@
+"""Words from fixed windows of sound: five small networks, from recipe to model folder."""
