@@ -15,6 +15,8 @@ UNITS = {word: value for value, word in enumerate(_SMALL.split())}
 TENS = {word: 10 * value for value, word in enumerate(_TENS.split(), 2)} | {"fourty": 40}
 SCALES = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 DIGITS = {word: str(value) for word, value in UNITS.items() if value < 10}
+REPEATS = {"double": 2, "triple": 3}
+"""How often a digit stands after such a word."""
 _IRREGULAR = {
     "first": 1, "second": 2, "third": 3, "fifth": 5, "eighth": 8, "ninth": 9, "twelfth": 12,
 }  # fmt: skip
@@ -109,11 +111,15 @@ def year(words: Sequence[str], at: int) -> Found | None:
 
 
 def digit_row(words: Sequence[str], at: int) -> tuple[str, int] | None:
-    """Three digits or more that are said one by one; "oh" among them is zero."""
+    """Three digits or more that are said one by one; "oh" among them is zero, "double" two."""
     row, end = "", at
-    while end < len(words) and (words[end] in DIGITS or (row and words[end] == "oh")):
-        row += DIGITS.get(words[end], "0")
-        end += 1
+    while True:
+        times = REPEATS.get(_word(words, end), 1)
+        digit = _word(words, end + (times > 1))
+        if digit not in DIGITS and not (row and digit == "oh"):
+            break
+        row += DIGITS.get(digit, "0") * times
+        end += 1 + (times > 1)
     return (row, end) if len(row) >= 3 else None
 
 
