@@ -22,10 +22,10 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 import typer
 
 from bench.report import finish
-from streamasr.app.finetune.adapt import Adaptation
 from streamasr.app.finetune.gathering import Speech, gather
 from streamasr.app.finetune.running import decoders, errors, make
 from streamasr.app.manifest import Utterance
+from streamasr.app.train.adapt import Adaptation
 from streamasr.app.wer import Errors
 from streamasr.edge import bundle
 from streamasr.edge.bundle import Bundle

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from streamasr.app.finetune.gathering import Speech
     from streamasr.app.finetune.running import Outcome
     from streamasr.edge.bundle import Bundle
+
+NEEDED = ("torch", "safetensors", "onnx", "sentencepiece", "tomli_w")
+"""Packages of the extra [train] without which no model is made."""
 
 
 def finetune(
@@ -73,7 +77,7 @@ def finetune(
       streamasr dictate --model en-small-me
       streamasr finetune --undo
     """
-    from streamasr.app.finetune import personal
+    from streamasr.app.finetune import gathering, personal
     from streamasr.edge import bundle
 
     base = bundle.load(bundle.find(model))
@@ -86,15 +90,8 @@ def finetune(
     personal.check_name(wanted)
     if not record and folder is None:
         raise UsageError("there is no speech to learn from", remedy="give a folder, or --record")
-    try:
-        import torch
-
-        from streamasr.app.finetune import running
-    except ModuleNotFoundError as error:
-        raise MissingExtra(error.name or "torch", "train") from error
-    running.check_base(base)
-    if threads:
-        torch.set_num_threads(threads)
+    check_extra()
+    personal.check_base(base)
     folder = folder or bundle.user_folder() / "speech" / name
     if record and not read_aloud(base, folder, prompts=prompts, microphone=input, minutes=minutes):
         print(
@@ -102,7 +99,16 @@ def finetune(
             f"`streamasr finetune {folder}` makes a model of it"
         )
         raise typer.Exit(INTERRUPTED)
-    make_and_install(base, gather(folder, speaker), name=wanted, force=force)
+    speech = gathering.gather(folder, speaker)
+    print(f"{folder}: {speech.told()}", file=sys.stderr)
+    make_and_install(base, speech, name=wanted, force=force, threads=threads)
+
+
+def check_extra() -> None:
+    """Raise MissingExtra where training could not begin, before anything is recorded."""
+    for package in NEEDED:
+        if find_spec(package) is None:
+            raise MissingExtra(package, "train")
 
 
 def read_aloud(
@@ -132,17 +138,14 @@ def read_aloud(
         return reader.run(heard.items(), seconds=minutes * 60)
 
 
-def gather(folder: Path, speaker: str | None) -> Speech:
-    from streamasr.app.finetune import gathering
-
-    speech = gathering.gather(folder, speaker)
-    print(f"{folder}: {speech.told()}", file=sys.stderr)
-    return speech
-
-
-def make_and_install(base: Bundle, speech: Speech, *, name: str, force: bool) -> None:
+def make_and_install(base: Bundle, speech: Speech, *, name: str, force: bool, threads: int) -> None:
     """Adapt, show what it brought, and install what is better."""
+    import torch
+
     from streamasr.app.finetune import personal, running
+
+    if threads:
+        torch.set_num_threads(threads)
 
     line = LiveLine(sys.stderr)
     with tempfile.TemporaryDirectory(prefix="streamasr-") as work:

@@ -14,7 +14,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from streamasr.app.facts import read_facts, write_facts
-from streamasr.edge.bundle import CARD_FILE, FACTS_FILE, Bundle, available, load, user_models
+from streamasr.core.phones import PHONES
+from streamasr.edge.bundle import (
+    CARD_FILE,
+    FACTS_FILE,
+    PIECES_FILE,
+    Bundle,
+    available,
+    load,
+    user_models,
+)
 from streamasr.errors import BundleError, UsageError
 
 if TYPE_CHECKING:
@@ -37,6 +46,20 @@ a model may tell something of the voice that it was made for. The card of {base}
 """
 
 
+def check_base(base: Bundle) -> None:
+    """Raise BundleError where a model cannot be adapted."""
+    lacks = []
+    if base.config.phones != len(PHONES):
+        lacks.append(f"a head of {len(PHONES)} phones")
+    if not (base.path / PIECES_FILE).is_file():
+        lacks.append(PIECES_FILE)
+    if lacks:
+        raise BundleError(
+            f"{base.path.name} cannot be adapted: it lacks {' and '.join(lacks)}",
+            remedy="start from another model, as --model en-small",
+        )
+
+
 def write(
     model: AcousticModel,
     base: Bundle,
@@ -49,7 +72,6 @@ def write(
     ``speech`` [1, steps · step_samples] calibrates its integers. Returns ``out``.
     """
     from streamasr.app.train.export import write_bundle
-    from streamasr.edge.bundle import PIECES_FILE
 
     write_bundle(
         out,

@@ -18,20 +18,18 @@ from typing import Any
 from streamasr.app.alignment import read_alignments
 from streamasr.app.evaluate import Task, decode_all
 from streamasr.app.finetune import gathering, personal
-from streamasr.app.finetune.adapt import Adaptation, Adapted, adapt
 from streamasr.app.finetune.gathering import Speech
 from streamasr.app.manifest import Utterance
+from streamasr.app.train.adapt import Adaptation, Adapted, adapt
 from streamasr.app.train.aligner import Pronouncer, align_corpus
 from streamasr.app.train.cache import AudioCache
 from streamasr.app.train.examples import Corpus
 from streamasr.app.train.export import read_speech
 from streamasr.app.wer import Errors
 from streamasr.core.options import DecoderName
-from streamasr.core.phones import PHONES
-from streamasr.edge.bundle import LEXICON_FILE, PIECES_FILE, Bundle
+from streamasr.edge.bundle import LEXICON_FILE, Bundle
 from streamasr.edge.lm.lexicon import read_cmudict, read_lexicon
 from streamasr.edge.lm.pronounce import letter_reader
-from streamasr.errors import BundleError
 
 LEAST_SCORE = -2.2
 """Mean log posterior of aligned frames: what was said scored -0.8 to -1.4, others below -2.5."""
@@ -68,20 +66,6 @@ class Outcome:
         return self.adapted.best > 0 and after < before
 
 
-def check_base(base: Bundle) -> None:
-    """Raise BundleError where a model cannot be adapted."""
-    lacks = []
-    if base.config.phones != len(PHONES):
-        lacks.append(f"a head of {len(PHONES)} phones")
-    if not (base.path / PIECES_FILE).is_file():
-        lacks.append(PIECES_FILE)
-    if lacks:
-        raise BundleError(
-            f"{base.path.name} cannot be adapted: it lacks {' and '.join(lacks)}",
-            remedy="start from another model, as --model en-small",
-        )
-
-
 def make(
     base: Bundle,
     speech: Speech,
@@ -96,7 +80,7 @@ def make(
     Raises UsageError where too little of the speech fits its text.
     """
     started = time.monotonic()
-    check_base(base)
+    personal.check_base(base)
     tell("finding when each sound was said")
     practice, held = prepare(base, speech, work)
     first: list[float] = []

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from streamasr.app.finetune.adapt import Adaptation, Adapted, adapt
 from streamasr.app.finetune.gathering import Speech
 from streamasr.app.finetune.running import Share, prepare
+from streamasr.app.train.adapt import Adaptation, Adapted, adapt
 from streamasr.core.network import AcousticModel
 from streamasr.edge.bundle import load
 from streamasr.edge.engines.torch import load_network

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from streamasr.app.facts import read_facts, write_facts
 from streamasr.app.finetune import personal
-from streamasr.edge.bundle import available, find
+from streamasr.edge.bundle import available, find, load
 from streamasr.errors import BundleError, UsageError
 
 
@@ -67,3 +68,15 @@ def test_removing_what_is_not_there_tells_what_is(
     personal.install(made(tiny_bundle, tmp_path / "tiny-ada"))
     with pytest.raises(BundleError, match=r"\(there are: tiny-ada\)"):
         personal.remove("en-small-me")
+
+
+def test_a_model_without_phones_or_pieces_cannot_be_adapted(
+    tiny_bundle: Path, plain_bundle: Path
+) -> None:
+    with pytest.raises(BundleError, match=r"tiny cannot be .* a head of 40 phones and pieces.mod"):
+        personal.check_base(load(tiny_bundle))
+    personal.check_base(load(plain_bundle))
+    few = load(plain_bundle)
+    few = replace(few, config=replace(few.config, phones=5))
+    with pytest.raises(BundleError, match="it lacks a head of 40 phones"):
+        personal.check_base(few)

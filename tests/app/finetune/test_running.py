@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from streamasr.app.evaluate import Task, decode_all
 from streamasr.app.facts import read_facts
-from streamasr.app.finetune.adapt import Adapted
 from streamasr.app.finetune.gathering import Speech, gather
-from streamasr.app.finetune.running import Outcome, Score, check_base, make, prepare
+from streamasr.app.finetune.running import Outcome, Score, make, prepare
+from streamasr.app.train.adapt import Adapted
 from streamasr.app.wer import Errors
 from streamasr.edge.bundle import CARD_FILE, load
 from streamasr.edge.lm.compile import load_graph
-from streamasr.errors import BundleError, UsageError
+from streamasr.errors import UsageError
 from tests.app.finetune.conftest import record
 from tests.app.finetune.test_adapt import QUICK
 
@@ -113,15 +112,3 @@ def test_speech_none_of_which_was_said_is_refused(
         text.write_text("nobody ever said anything like this into a microphone")
     with pytest.raises(UsageError, match="6 whose sound does not fit the text"):
         make(load(plain_bundle), gather(folder), working(tmp_path / "work"), name="plain-me")
-
-
-def test_a_model_without_phones_or_pieces_cannot_be_adapted(
-    tiny_bundle: Path, plain_bundle: Path
-) -> None:
-    with pytest.raises(BundleError, match=r"tiny cannot be .* a head of 40 phones and pieces.mod"):
-        check_base(load(tiny_bundle))
-    check_base(load(plain_bundle))
-    few = load(plain_bundle)
-    few = replace(few, config=replace(few.config, phones=5))
-    with pytest.raises(BundleError, match="it lacks a head of 40 phones"):
-        check_base(few)
