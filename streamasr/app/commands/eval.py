@@ -25,6 +25,7 @@ from streamasr.app.options import (
     parse_hotwords,
 )
 from streamasr.app.table import print_table
+from streamasr.errors import UsageError
 
 if TYPE_CHECKING:
     from streamasr.app.evaluate import Decoded, Task
@@ -88,6 +89,11 @@ def eval(
     from streamasr.edge import bundle
 
     path = bundle.find(model)
+    if bundle.read_document(path).get("kind") == bundle.WORDS:
+        if any(given is not None for given in (snr, noise, rt60, rooms, align, out, against)):
+            raise UsageError("a word classifier is measured on recordings as they are")
+        eval_words(path, folder, split, limit)
+        return
     task = evaluate.Task(path, device=device.value, decoder=decoder.value, snr_db=snr, noise=noise)
     task = replace(task, rt60_s=rt60, rooms=rooms, hotwords=parse_hotwords(hotwords))
     utterances = manifest.choose(manifest.read_manifest(folder), split=split, limit=limit)
@@ -100,6 +106,24 @@ def eval(
         show(summary)
     else:
         show_against(against, task, results, summary, jobs=jobs)
+
+
+def eval_words(path: Path, folder: Path, split: str | None, limit: int | None) -> None:
+    """Measure a word classifier on a folder of recordings, and print what it gets right."""
+    from streamasr.app import manifest
+    from streamasr.app.wordeval import measure_words, print_classes
+    from streamasr.edge.words import WordClassifier, load_words
+
+    utterances = manifest.choose(manifest.read_manifest(folder), split=split, limit=limit)
+    line = LiveLine(sys.stderr)
+    found = measure_words(
+        WordClassifier(load_words(path)),
+        utterances,
+        on_progress=lambda done: line.show(f"{done}/{len(utterances)}"),
+    ).figures()
+    line.clear()
+    print_classes(found)
+    print(json.dumps({"model": path.name, **found}))
 
 
 def decode_watched(

@@ -10,7 +10,6 @@ from typing import Annotated, Any
 import typer
 
 from streamasr.app.logs import set_up_logging
-from streamasr.app.table import print_table
 from streamasr.errors import MissingExtra, UsageError
 
 
@@ -129,18 +128,13 @@ def train_words(
 
 def show(results: dict[str, Any], part: str) -> None:
     """Print precision and recall of every word, and accuracy."""
+    from streamasr.app.wordeval import print_classes
+
     found = results[part]
-    rows = [
-        (label, str(row["examples"]), f"{row['precision']:.2%}", f"{row['recall']:.2%}")
-        for label, row in found["classes"].items()
-    ]
-    rows.append(
-        ("all", str(found["examples"]), f"{found['precision']:.2%}", f"{found['recall']:.2%}")
-    )
-    print_table(("WORD", "RECORDINGS", "PRECISION", "RECALL"), rows, right=(1, 2, 3))
+    print_classes(found)
     where = {"held_out": "held out of training", "test": "test", "folds": "all folds"}[part]
     print(
-        f"\n{results['network']}: {found['accuracy']:.2%} right ({where}), "
+        f"{results['network']}: {found['accuracy']:.2%} right ({where}), "
         f"{results['seconds']:.0f} s of training"
     )
     if "fold_deviation" in results:

@@ -15,11 +15,10 @@ import tomli_w
 import torch
 from safetensors.torch import load_file
 
-from streamasr.app.mixing import read_clip
+from streamasr.app.train.classify.cutting import read_window
 from streamasr.app.train.classify.networks import WordNetwork
 from streamasr.app.train.classify.recipe import WordRecipe, parse_recipe
 from streamasr.app.train.classify.run import BEST_FILE, LABELS_FILE, RECIPE_FILE, RESULTS_FILE
-from streamasr.app.train.classify.windows import cut, loudest
 from streamasr.core.commands.words import THRESHOLD, Floats
 from streamasr.core.features import HOP, SAMPLE_RATE
 from streamasr.edge import bundle
@@ -108,8 +107,7 @@ def windows(audio: Sequence[Path], window: int) -> Floats:
     rng = np.random.default_rng(0)
     levels = 10.0 ** -np.arange(NOISES, dtype=np.float32)[:, None]
     noise = (rng.standard_normal((NOISES, window)) * levels * 0.3).astype(np.float32)
-    clips = [read_clip(file) for file in audio]
-    return np.stack([*noise, *(cut(clip, loudest(clip, window), window) for clip in clips)])
+    return np.stack([*noise, *(read_window(file, window) for file in audio)])
 
 
 def compare(network: WordNetwork, classifier: WordClassifier, some: Floats) -> float:

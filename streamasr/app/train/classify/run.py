@@ -34,6 +34,7 @@ RECIPE_FILE = "word-recipe.json"
 LABELS_FILE = "labels.txt"
 LOG_FILE = "log.jsonl"
 BEST_FILE = "best.safetensors"
+HELD_OUT_FILE = "held-out.txt"
 RESULTS_FILE = "results.json"
 PICTURE_FILE = "confusion.png"
 
@@ -81,6 +82,9 @@ class WordRun:
         write_weights(weights, self.out / BEST_FILE)
         (self.out / RECIPE_FILE).write_text(json.dumps(asdict(self.recipe), indent=1))
         (self.out / LABELS_FILE).write_text("".join(f"{label}\n" for label in self.labels))
+        held = (self._set.train[index].utterance for index in self._held)
+        names = sorted({utterance.id for utterance in held if utterance is not None})
+        (self.out / HELD_OUT_FILE).write_text("".join(f"{name}\n" for name in names))
         return self._conclude(measured, self._facts(fitted))
 
     def fit(self, recipe: WordRecipe, *, on_epoch: Callable[[Epoch], None]) -> Fitted:

@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from streamasr.app.mixing import read_clip
 from streamasr.app.train.augment import Augmenter
 from streamasr.app.train.cache import AudioCache
+from streamasr.app.train.classify.cutting import cut, loudest
 from streamasr.app.train.classify.examples import Example
 from streamasr.app.train.classify.networks import Front
 from streamasr.app.train.classify.recipe import WordRecipe
@@ -28,29 +28,6 @@ Floats = NDArray[np.float32]
 Features = NDArray[np.float16]
 
 AT_ONCE = 64
-LOUDNESS_STEP = 160
-"""Samples between the windows that are tried for the loudest."""
-
-
-def loudest(samples: Floats, count: int) -> int:
-    """Where the window of ``count`` samples begins that holds most of the energy.
-
-    Negative where the samples are fewer: they then lie in the middle of it.
-    """
-    if len(samples) <= count:
-        return (len(samples) - count) // 2
-    sums = np.concatenate([[0.0], np.cumsum(samples.astype(np.float64) ** 2)])
-    starts = np.arange(0, len(samples) - count + 1, LOUDNESS_STEP)
-    return int(starts[int(np.argmax(sums[starts + count] - sums[starts]))])
-
-
-def cut(samples: Floats, start: int, count: int) -> Floats:
-    """``count`` samples from ``start`` on, with zeros where there are none."""
-    window = np.zeros(count, np.float32)
-    low, high = max(0, start), min(len(samples), start + count)
-    if low < high:
-        window[low - start : high - start] = samples[low:high]
-    return window
 
 
 class WindowSource:
@@ -137,9 +114,3 @@ class WindowSource:
         if is_augmented:
             window, _ = self._augmenter(window, rng)
         return cut(window, (len(window) - count) // 2, count)
-
-
-def read_window(path: Path, count: int) -> Floats:
-    """The window of a recording that a classifier looks at; see `loudest`."""
-    samples = read_clip(path)
-    return cut(samples, loudest(samples, count), count)

@@ -9,6 +9,7 @@ from safetensors.numpy import load_file
 
 from streamasr.app.train.classify.run import (
     BEST_FILE,
+    HELD_OUT_FILE,
     LABELS_FILE,
     LOG_FILE,
     PICTURE_FILE,
@@ -38,6 +39,8 @@ def test_a_run_leaves_everything_that_is_needed(run_folder: Path) -> None:
     assert [row["number"] for row in rows] == list(range(28))
     assert rows[-1]["loss"] < 0.7 * rows[0]["loss"]
     assert (run_folder / PICTURE_FILE).read_bytes().startswith(b"\x89PNG")
+    held = (run_folder / HELD_OUT_FILE).read_text().split()
+    assert len(held) == len(set(held)) > 0
     weights = load_file(run_folder / BEST_FILE)
     assert "mean" in weights
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from streamasr.app.mixing import read_clip
 from streamasr.app.train.augment import Augmenter
+from streamasr.app.train.classify.cutting import read_window
 from streamasr.app.train.classify.examples import Example, gather
-from streamasr.app.train.classify.windows import WindowSource, cut, loudest, read_window
+from streamasr.app.train.classify.windows import WindowSource
 from streamasr.core.features import log_mel
 from tests.words import tiny
 
@@ -18,20 +18,6 @@ def source(folder: Path, **train: int) -> WindowSource:
     recipe = tiny()
     recipe = replace(recipe, train=replace(recipe.train, **train))
     return WindowSource(recipe, Augmenter(recipe.augment, [], []), folder)
-
-
-def test_the_loudest_window_is_cut() -> None:
-    samples = np.full(50_000, 0.01, np.float32)
-    samples[20_000:24_000] = 0.5
-    assert 20_000 - 4_000 <= loudest(samples, 8_000) <= 20_000
-    assert loudest(samples[:100], 300) == -100
-
-
-def test_where_there_is_no_sound_are_zeros() -> None:
-    samples = np.arange(1, 5, dtype=np.float32)
-    assert cut(samples, -2, 8).tolist() == [0, 0, 1, 2, 3, 4, 0, 0]
-    assert cut(samples, 3, 3).tolist() == [4, 0, 0]
-    assert cut(samples, 9, 2).tolist() == [0, 0]
 
 
 def test_plain_windows_are_the_recordings(word_data: Path, tmp_path: Path) -> None:
@@ -59,13 +45,3 @@ def test_what_was_computed_is_read_again(word_data: Path, tmp_path: Path) -> Non
     stamps = {file: file.stat().st_mtime_ns for file in tmp_path.iterdir()}
     assert (source(tmp_path).plain(examples) == first).all()
     assert {file: file.stat().st_mtime_ns for file in tmp_path.iterdir()} == stamps
-
-
-def test_a_short_recording_lies_in_the_middle(tmp_path: Path) -> None:
-    import soundfile
-
-    file = tmp_path / "beep.wav"
-    soundfile.write(file, np.full(1_000, 0.5, np.float32), 16_000)
-    window = read_window(file, 3_000)
-    assert np.flatnonzero(window)[[0, -1]].tolist() == [1_000, 1_999]
-    assert len(read_clip(file)) == 1_000
