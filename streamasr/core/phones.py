@@ -12,6 +12,7 @@ PHONES = (
 """ARPAbet without stress, silence first: the classes of the phone head."""
 PHONE_IDS = {phone: index for index, phone in enumerate(PHONES)}
 SILENCE = 0
+VOWELS = tuple(phone for phone in PHONES if phone[0] in "AEIOU")
 
 STAY = 1
 """Graph labels from here: one more emission of the phone that sounds."""

@@ -9,6 +9,9 @@ threshold belongs to a model and lies in its bundle.
 Only the last WINDOW such emissions count, so a command over music is heard although
 minutes of music came before it. An open utterance must outweigh an amount of doubt before
 its text is shown, for what was shown is never taken back; its end decides without.
+
+A word has a vowel, so without one nothing is speech: hiss that swells and fades is taken for
+F and SH, and surely so. And a click is too short for a word.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
-from streamasr.core.phones import SILENCE
+from streamasr.core.phones import PHONES, SILENCE, VOWELS
 
 Floats = NDArray[np.float32]
 LOG_HALF = math.log(0.5)
@@ -27,6 +30,8 @@ WINDOW = 50
 """Emissions that are not silence: two seconds of sound."""
 DOUBT = 8
 """Emissions of half the threshold that an open utterance must outweigh."""
+FEWEST = 5
+"""Emissions that are not silence in the shortest word: a fifth of a second."""
 SHARE_OF_SPEECH = 0.47
 """A model's threshold, as a share of `certainty` on clean speech."""
 
@@ -39,6 +44,7 @@ class Presence:
         self.is_sure = threshold <= 0.0
         self._threshold = threshold
         self._recent: deque[float] = deque(maxlen=WINDOW)
+        self._had_vowel = False
 
     def push(self, phones: Floats | None) -> None:
         """Take log-probabilities [emissions, phones]; a model without them is believed."""
@@ -46,29 +52,39 @@ class Presence:
             self.is_sure = True
         if self.is_sure or phones is None:
             return
-        for best in _bests(phones):
+        for best, is_vowel in _bests(phones):
             self._recent.append(best)
+            self._had_vowel = self._had_vowel or is_vowel
             doubt = DOUBT if len(self._recent) < WINDOW else 0
             mean = (sum(self._recent) + doubt * self._threshold / 2) / (len(self._recent) + doubt)
-            if mean >= self._threshold:
+            if mean >= self._threshold and self._had_vowel:
                 self.is_sure = True
                 return
 
     def finish(self) -> None:
         """The utterance is over: a short one is judged by what there was."""
-        if 0 < len(self._recent) < WINDOW:
-            mean = sum(self._recent) / len(self._recent)
-            self.is_sure = self.is_sure or mean >= self._threshold
+        count = len(self._recent)
+        if FEWEST <= count < WINDOW and self._had_vowel:
+            self.is_sure = self.is_sure or sum(self._recent) / count >= self._threshold
 
 
 def certainty(phones: Floats) -> float:
     """Mean probability of the best phone over what is not silence; 0 if all of it is."""
-    bests = _bests(phones)
+    bests = [best for best, _ in _bests(phones)]
     return sum(bests) / len(bests) if bests else 0.0
 
 
-def _bests(phones: Floats) -> list[float]:
-    """Probability of the best phone of each emission that is not silence."""
+def _bests(phones: Floats) -> list[tuple[float, bool]]:
+    """Probability of the best phone of each emission that is not silence; is it a vowel?"""
     silence = phones[:, SILENCE].tolist()
-    others = phones[:, SILENCE + 1 :].max(axis=1).tolist()  # silence comes first
-    return [math.exp(best) for s, best in zip(silence, others, strict=True) if s < LOG_HALF]
+    others = phones[:, SILENCE + 1 :]  # silence comes first
+    which, best = others.argmax(axis=1), others.max(axis=1)
+    vowels = _IS_VOWEL[which + 1].tolist()
+    return [
+        (math.exp(b), vowel)
+        for s, b, vowel in zip(silence, best.tolist(), vowels, strict=True)
+        if s < LOG_HALF
+    ]
+
+
+_IS_VOWEL = np.isin(PHONES, VOWELS)

@@ -5,17 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from streamasr.core.phones import PHONES
-from streamasr.core.presence import DOUBT, WINDOW, Presence, certainty
+from streamasr.core.phones import PHONE_IDS, PHONES
+from streamasr.core.presence import DOUBT, FEWEST, WINDOW, Presence, certainty
 
-SURE, VAGUE = 0.8, 0.2
+SURE, FAIR, VAGUE = 0.8, 0.5, 0.2
 
 
-def sounding(best: float, count: int, silence: float = 0.1) -> np.ndarray:
+def sounding(best: float, count: int, silence: float = 0.1, phone: str = "AE") -> np.ndarray:
     """Emissions whose best phone has ``best``, silence ``silence``, the others the rest."""
     out = np.full((count, len(PHONES)), (1 - best - silence) / (len(PHONES) - 2), np.float32)
     out[:, 0] = silence
-    out[:, 7] = best
+    out[:, PHONE_IDS[phone]] = best
     return np.log(out)
 
 
@@ -36,26 +36,37 @@ def test_sure_phones_soon_outweigh_the_doubt() -> None:
     assert judged(sounding(0.85, 4)).is_sure
 
 
-def test_a_short_word_is_judged_at_its_end() -> None:
-    presence = judged(sounding(SURE, 3))
-    assert not presence.is_sure
+def ended(*pieces: np.ndarray) -> bool:
+    """Whether speech was found, all in all."""
+    presence = judged(*pieces)
     presence.finish()
-    assert presence.is_sure
+    return presence.is_sure
+
+
+def test_a_short_word_is_judged_at_its_end() -> None:
+    word = sounding(FAIR, FEWEST)
+    assert not judged(word).is_sure
+    assert ended(word)
+
+
+def test_a_click_is_no_word() -> None:
+    assert not ended(sounding(FAIR, FEWEST - 1))
 
 
 def test_vague_phones_never_convince() -> None:
-    presence = judged(sounding(VAGUE, 1000))
-    presence.finish()
-    assert not presence.is_sure
+    assert not ended(sounding(VAGUE, 1000))
+
+
+def test_what_has_no_vowel_is_no_speech_however_sure() -> None:
+    hiss = sounding(SURE, 100, phone="SH")
+    assert not ended(hiss)
+    assert not ended(hiss[:20])
+    assert ended(hiss[:20], sounding(SURE, 1))
 
 
 def test_silence_says_nothing_for_or_against() -> None:
-    presence = judged(quiet(500))
-    presence.finish()
-    assert not presence.is_sure
-    presence = judged(quiet(500), sounding(SURE, 3), quiet(500))
-    presence.finish()
-    assert presence.is_sure
+    assert not ended(quiet(500))
+    assert ended(quiet(500), sounding(FAIR, FEWEST), quiet(500))
 
 
 def test_speech_is_heard_after_minutes_of_music() -> None:
@@ -66,9 +77,7 @@ def test_speech_is_heard_after_minutes_of_music() -> None:
 
 
 def test_what_is_sure_stays_sure() -> None:
-    presence = judged(sounding(SURE, 20), sounding(VAGUE, 1000))
-    presence.finish()
-    assert presence.is_sure
+    assert ended(sounding(SURE, 20), sounding(VAGUE, 1000))
 
 
 def test_cutting_changes_nothing() -> None:

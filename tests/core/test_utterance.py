@@ -11,6 +11,7 @@ import pytest
 from streamasr.core.decoder import GreedyDecoder
 from streamasr.core.events import Final, SpeechEnded, Word
 from streamasr.core.model import Emissions
+from streamasr.core.phones import PHONE_IDS
 from streamasr.core.presence import Presence
 from streamasr.core.utterance import Utterance
 from tests.fakes import FACTS, UNITS
@@ -97,7 +98,7 @@ def test_words_told_on_the_way_equal_words_told_at_once(seed: int) -> None:
 def doubtful(units: list[int], best: float) -> Emissions:
     """Units beside a phone head whose best phone has the probability ``best``."""
     phones = np.full((len(units), 40), (1 - best) / 39, np.float32)
-    phones[:, 9] = best
+    phones[:, PHONE_IDS["AE"]] = best
     return Emissions(emissions(units).units, np.log(phones))
 
 
