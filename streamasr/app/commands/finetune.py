@@ -95,7 +95,7 @@ def finetune(
     folder = folder or bundle.user_folder() / "speech" / name
     if record and not read_aloud(base, folder, prompts=prompts, microphone=input, minutes=minutes):
         print(
-            f"{folder} keeps what there is; `streamasr finetune --record` goes on with it, "
+            f"{folder} keeps what there is: the same command goes on with it, "
             f"`streamasr finetune {folder}` makes a model of it"
         )
         raise typer.Exit(INTERRUPTED)

@@ -19,7 +19,7 @@ from streamasr.app.alignment import read_alignments
 from streamasr.app.evaluate import Task, decode_all
 from streamasr.app.finetune import gathering, personal
 from streamasr.app.finetune.gathering import Speech
-from streamasr.app.manifest import Utterance
+from streamasr.app.manifest import Utterance, thin_out
 from streamasr.app.train.adapt import Adaptation, Adapted, adapt
 from streamasr.app.train.aligner import Pronouncer, align_corpus
 from streamasr.app.train.cache import AudioCache
@@ -33,6 +33,8 @@ from streamasr.edge.lm.pronounce import letter_reader
 
 LEAST_SCORE = -2.2
 """Mean log posterior of aligned frames: what was said scored -0.8 to -1.4, others below -2.5."""
+CALIBRATED_ON = 8
+"""Utterances that tell the ranges of the integers."""
 MISFIT = "whose sound does not fit the text"
 
 Tell = Callable[[str], None]
@@ -93,7 +95,8 @@ def make(
 
     adapted = adapt(base, practice.corpus, held.corpus, options=options, on_round=on_round)
     tell("writing the model")
-    clips = read_speech([u.path for u in practice.utterances], base.config.step_samples)
+    some = thin_out([u.path for u in practice.utterances], CALIBRATED_ON)
+    clips = read_speech(some, base.config.step_samples)
     candidate = personal.write(adapted.model, base, work / name, speech=clips)
     scores = {}
     for decoder in decoders(base):
