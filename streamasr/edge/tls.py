@@ -3,7 +3,8 @@
     certificate = Certificate(settings)         # reads the files
     certificate.renew()                         # reads them again; the old ones stay if it fails
 
-Connections that are open keep the certificate that they began with.
+Connections that are open keep the certificate that they began with. One whose time is over is
+shown all the same, with a warning in the log: some clients do not look.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ class Certificate:
         self._files = _files_of(settings)
         self._stamp = self._stamp_now()
         self.context = _context(self._files)
+        self._warn()
 
     @classmethod
     def of(cls, settings: Settings) -> Certificate | None:
@@ -43,6 +45,7 @@ class Certificate:
         _context(files)  # half of a new pair would be left in ours
         self._files, self._stamp = files, self._stamp_now()
         _fill(self.context, files)
+        self._warn()
 
     async def watch(self, *, every_s: float = LOOK_S) -> None:
         """Renew whenever the files change, until cancelled."""
@@ -59,12 +62,40 @@ class Certificate:
             else:
                 log.info("the TLS certificate was renewed")
 
+    def _warn(self) -> None:
+        if fault := time_fault(self.context, self._files[0]):
+            log.warning("clients will refuse the TLS certificate %s: %s", self._files[0], fault)
+
     def _stamp_now(self) -> Stamp:
         try:
             found = [Path(file).stat() for file in self._files]
         except OSError:
             return ()
         return tuple((item.st_mtime_ns, item.st_ino) for item in found)
+
+
+def time_fault(server: ssl.SSLContext, certificate: str) -> str:
+    """Why a client that trusts the certificate itself would refuse it now; empty if it would not.
+
+    A handshake in memory tells it, for the standard library reads no dates.
+    """
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.check_hostname = False
+    client.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    client.load_verify_locations(certificate)
+    up, down = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ends = [
+        client.wrap_bio(down, up),
+        server.wrap_bio(up, down, server_side=True),
+    ]
+    for end in [*ends, *ends]:  # each speaks twice
+        try:
+            end.do_handshake()
+        except ssl.SSLWantReadError:
+            continue
+        except ssl.SSLCertVerificationError as error:
+            return error.verify_message
+    return ""
 
 
 def _files_of(settings: Settings) -> tuple[str, str]:

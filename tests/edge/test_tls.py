@@ -5,6 +5,7 @@ import os
 import shutil
 import socket
 import ssl
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -62,6 +63,42 @@ def der(cert: Path) -> bytes:
 
 def test_settings_without_a_certificate_have_none() -> None:
     assert Certificate.of(settings_of()) is None
+
+
+def dated(folder: Path, start: str, end: str) -> tuple[Path, Path]:
+    """A certificate for a time of its own, YYYYMMDD."""
+    _, key = certificate(folder)
+    (folder / "index.txt").touch()
+    (folder / "serial").write_text("01")
+    (folder / "ca.cnf").write_text(
+        "[ca]\ndefault_ca=c\n[c]\ndatabase=index.txt\nserial=serial\nnew_certs_dir=.\n"
+        "default_md=sha256\npolicy=p\n[p]\ncommonName=supplied\n"
+    )
+    asked = ["req", "-new", "-key", str(key), "-out", "req.pem", "-subj", "/CN=localhost"]
+    signed = ["ca", "-batch", "-config", "ca.cnf", "-selfsign", "-keyfile", str(key)]
+    signed += ["-in", "req.pem", "-out", "dated.pem"]
+    signed += ["-startdate", f"{start}000000Z", "-enddate", f"{end}000000Z"]
+    for arguments in (asked, signed):
+        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
+    return folder / "dated.pem", key
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "fault"),
+    [
+        ("20200101", "20210101", "certificate has expired"),
+        ("20900101", "20910101", "certificate is not yet valid"),
+        ("20200101", "20900101", ""),
+    ],
+)
+def test_a_certificate_out_of_its_time_is_told(
+    start: str, end: str, fault: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    cert, key = dated(tmp_path, start, end)
+    mine = of(cert, key)
+    assert shown(mine), "shown all the same"
+    told = f"clients will refuse the TLS certificate {cert}: {fault}"
+    assert caplog.messages == ([told] if fault else [])
 
 
 def test_a_renewed_certificate_is_shown_and_a_broken_one_is_not(tmp_path: Path) -> None:
