@@ -41,6 +41,7 @@ VERBS = {
     "finetune": "Adapt a model to your voice and microphone.",
     "export": "Turn a training run into a model folder.",
     "lm": "Make a language model, put it into a model, tune it.",
+    "punctuate": "Set marks and capitals in words; train what sets them.",
     "bench": "Measure what this machine carries.",
     "doctor": "Check this machine: what works, what is missing, what to do.",
 }

@@ -1,0 +1,1 @@
+"""Marks and capitals measured and written; training is in `app.train.punctuation`."""

@@ -1,0 +1,1 @@
+"""Training of the model that sets marks and capitals."""
