@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from itertools import islice, product
 from pathlib import Path
@@ -16,6 +17,8 @@ from streamasr.edge.commands.templates import spoken_text
 from streamasr.edge.lm.pronounce import Pronouncer
 from streamasr.edge.words import WordClassifier, load_words
 from streamasr.errors import ConfigError
+
+log = logging.getLogger(__name__)
 
 WAYS = 8
 """Ways to say a phrase at most."""
@@ -72,4 +75,10 @@ def _classified(table: Mapping[str, Any], file: Path) -> WordSpotter:
     beside = file.parent / name
     folder = beside if (beside / bundle.FACTS_FILE).is_file() else bundle.find(name)
     words = () if word is None else (" ".join(word.lower().split()),)
-    return WordClassifier(load_words(folder)).spotter(words, threshold)
+    loaded = load_words(folder)
+    if not loaded.rejects:
+        log.warning(
+            "%s never learnt what is no word, and will hear %s in everything",
+            loaded.path.name, " or ".join(loaded.words),
+        )  # fmt: skip
+    return WordClassifier(loaded).spotter(words, threshold)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -78,3 +79,14 @@ def test_what_wakes_has_a_name() -> None:
     assert wake_name(None, {"model": "models/three", "word": "zero"}) == "zero"
     assert wake_name(None, {"model": "models/three"}) == "three"
     assert wake_name(None, {}) == ""
+
+
+def test_a_classifier_that_rejects_nothing_is_warned_of(
+    word_bundle: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "four"
+    shutil.copytree(word_bundle, folder)
+    facts = folder / "bundle.toml"
+    facts.write_text(facts.read_text().replace('"_other"', '"other"'))
+    make_spotter(None, {"model": str(folder)}, GRAPH, FILE)
+    assert "four never learnt what is no word" in caplog.text
