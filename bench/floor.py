@@ -18,13 +18,13 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import numpy as np
-import onnxruntime
 import typer
 from onnx import TensorProto, helper, numpy_helper
 
 from streamasr.core.features import SAMPLE_RATE, WINDOW, used_bins
 from streamasr.core.model import ModelConfig
 from streamasr.edge.bundle import find, load
+from streamasr.edge.inference import open_session
 
 BATCH = 128
 SECONDS = 1.0
@@ -94,12 +94,7 @@ def product(
     )
     opsets = [helper.make_opsetid("", 20), helper.make_opsetid("com.microsoft", 1)]
     model = helper.make_model(graph, opset_imports=opsets, ir_version=10)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
+    session = open_session(model.SerializeToString(), name="a product")
     return lambda: session.run(None, {"x": x})
 
 

@@ -18,7 +18,7 @@ CLIPS = Path(__file__).parent.parent / "tests" / "data"
 
 def machine() -> dict[str, Any]:
     """The processor, its cores that we may use, and the versions that matter."""
-    import onnxruntime
+    from streamasr.edge.inference import VERSION
 
     model = "unknown"
     cpuinfo = Path("/proc/cpuinfo")
@@ -30,7 +30,7 @@ def machine() -> dict[str, Any]:
         "cores": len(os.sched_getaffinity(0)),
         "load": round(os.getloadavg()[0], 2),
         "python": platform.python_version(),
-        "onnxruntime": onnxruntime.__version__,
+        "onnxruntime": VERSION,
     }
 
 

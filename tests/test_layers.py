@@ -49,6 +49,15 @@ def test_imports_point_inwards(path: Path) -> None:
             assert parts[1] in ALLOWED[ring], f"{name(path)} imports {imported}"
 
 
+def test_one_module_loads_the_runtime_that_would_report_home() -> None:
+    loading = {
+        name(path)
+        for path in MODULES
+        if "onnxruntime" in {i.split(".")[0] for i in imports(ast.parse(path.read_text()))}
+    }
+    assert loading == {"edge/inference.py"}
+
+
 @pytest.mark.parametrize("path", sorted((PACKAGE / "core").rglob("*.py")), ids=name)
 def test_the_core_does_no_io_and_knows_no_time(path: Path) -> None:
     tree = ast.parse(path.read_text())

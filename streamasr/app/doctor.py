@@ -25,7 +25,15 @@ from pathlib import Path
 from streamasr.errors import BundleError, DeviceError, MissingExtra, StreamasrError
 
 OLDEST_PYTHON = (3, 11)
-LIBRARIES = ("numpy", "onnxruntime", "webrtcvad", "soxr", "soundfile", "uvicorn", "websockets")
+LIBRARIES = (
+    "numpy",
+    "streamasr.edge.inference",
+    "webrtcvad",
+    "soxr",
+    "soundfile",
+    "uvicorn",
+    "websockets",
+)
 PORT = 2700
 TIMED_STEPS = 50
 SLOW_RTF = 0.5

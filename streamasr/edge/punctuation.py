@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from streamasr.core.punctuation.punctuator import Memory
 from streamasr.core.punctuation.tokens import AFFIX_BITS, WORD_BITS
 from streamasr.edge.bundle import search_path
+from streamasr.edge.inference import Session, open_session
 from streamasr.errors import BundleError
 
 DEFAULT = "en-punctuation"
@@ -44,15 +44,7 @@ class OnnxNetwork:
 
     def __init__(self, file: Path) -> None:
         """Load a model file; raises BundleError where it is none, or too new."""
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        try:
-            self._session = onnxruntime.InferenceSession(
-                str(file), options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # onnxruntime raises a dozen private kinds
-            raise BundleError(f"{file} cannot run: {error}") from error
+        self._session = open_session(file, name=str(file))
         facts = _facts(self._session, file)
         expected = {"format": FORMAT, "word_bits": WORD_BITS, "affix_bits": AFFIX_BITS}
         if facts != expected:
@@ -74,7 +66,7 @@ class OnnxNetwork:
         return scores, (h, c)
 
 
-def _facts(session: Any, file: Path) -> Any:
+def _facts(session: Session, file: Path) -> Any:
     text = session.get_modelmeta().custom_metadata_map.get(FACTS_KEY)
     try:
         return json.loads(text or "")

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 
 from streamasr.core.commands.words import OTHER, Floats, WordSpotter
 from streamasr.core.features import SAMPLE_RATE
 from streamasr.edge import bundle
+from streamasr.edge.inference import open_session
 from streamasr.errors import BundleError
 
 FORMAT = 1
@@ -81,18 +81,9 @@ class WordClassifier:
     """Runs a bundle's model.onnx."""
 
     def __init__(self, words: WordBundle, *, threads: int = 1) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.log_severity_level = 3
         self.bundle = words
-        try:
-            self._session = onnxruntime.InferenceSession(
-                str(words.path / bundle.ONNX_FILE), options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # onnxruntime raises a dozen private kinds
-            raise BundleError(f"{words.path.name}: model.onnx cannot run: {error}") from error
+        name = f"{words.path.name}: {bundle.ONNX_FILE}"
+        self._session = open_session(words.path / bundle.ONNX_FILE, name=name, threads=threads)
         shapes = [
             v.shape[1:] for v in (self._session.get_inputs()[0], *self._session.get_outputs())
         ]

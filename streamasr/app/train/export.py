@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 import tomli_w
 import torch
 from numpy.typing import NDArray
@@ -38,6 +37,7 @@ from streamasr.core.presence import SHARE_OF_SPEECH, certainty
 from streamasr.core.units import BLANK, Units
 from streamasr.edge import bundle
 from streamasr.edge.bundle import PIECES_FILE
+from streamasr.edge.inference import open_session
 from streamasr.edge.weights import pack, unpack, write_weights
 from streamasr.errors import BundleError, ConfigError
 
@@ -197,9 +197,7 @@ def run_graph(
     graph: onnx.ModelProto, config: ModelConfig, samples: NDArray[np.float32]
 ) -> NDArray[np.float32]:
     """Stream samples [steps · step_samples] through a step graph: units' log-probabilities."""
-    session = onnxruntime.InferenceSession(
-        graph.SerializeToString(), providers=["CPUExecutionProvider"]
-    )
+    session = open_session(graph.SerializeToString(), name="the exported graph")
     state = np.zeros((1, config.state_size), np.float32)
     found = []
     for start in range(0, len(samples), config.step_samples):

@@ -8,11 +8,11 @@ rows back: nothing is allocated in the steady state. docs/ENGINE.md says where i
 from __future__ import annotations
 
 import numpy as np
-import onnxruntime
 
 from streamasr.core.model import Emissions, ModelFacts
 from streamasr.edge.bundle import Bundle
 from streamasr.edge.engines.base import Ints, SlottedEngine
+from streamasr.edge.inference import Binding, Session, open_session
 from streamasr.errors import BundleError
 
 MAX_BATCH = 128
@@ -25,17 +25,8 @@ class OnnxEngine(SlottedEngine):
 
     def __init__(self, bundle: Bundle, *, capacity: int, threads: int) -> None:
         super().__init__(capacity)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.log_severity_level = 3
-        try:
-            self._session = onnxruntime.InferenceSession(
-                str(bundle.onnx_file), options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # onnxruntime raises a dozen private kinds
-            raise BundleError(f"{bundle.path.name}: model.onnx cannot run: {error}") from error
+        name = f"{bundle.path.name}: {bundle.onnx_file.name}"
+        self._session = open_session(bundle.onnx_file, name=name, threads=threads)
         facts = bundle.facts
         _check_shapes(self._session, facts, bundle.config.phones, bundle.path.name)
         self.facts: ModelFacts = facts
@@ -49,7 +40,7 @@ class OnnxEngine(SlottedEngine):
         self._units = np.zeros((capacity, facts.unit_outputs, len(facts.units)), np.float32)
         self._phones = np.zeros((capacity, *phones), np.float32)
         self._written = np.zeros((capacity, facts.unit_outputs, 2 * facts.writes), np.float32)
-        self._bindings: dict[int, tuple[int, onnxruntime.IOBinding]] = {}
+        self._bindings: dict[int, tuple[int, Binding]] = {}
 
     def reset(self, slot: int) -> None:
         self._slab[slot] = 0.0
@@ -73,7 +64,7 @@ class OnnxEngine(SlottedEngine):
         self._session.run_with_iobinding(binding)
         self._slab[slots] = self._new_state[:count]
 
-    def _bind(self, start: int, count: int) -> onnxruntime.IOBinding:
+    def _bind(self, start: int, count: int) -> Binding:
         """Point the graph's inputs and outputs at ``count`` rows of the buffers."""
         binding = self._session.io_binding()
         run, rows = slice(0, count), slice(start, start + count)
@@ -90,9 +81,7 @@ class OnnxEngine(SlottedEngine):
         return binding
 
 
-def _check_shapes(
-    session: onnxruntime.InferenceSession, facts: ModelFacts, phones: int, name: str
-) -> None:
+def _check_shapes(session: Session, facts: ModelFacts, phones: int, name: str) -> None:
     """Refuse a graph that does not fit the facts beside it."""
     found = {v.name: v.shape[1:] for v in [*session.get_inputs(), *session.get_outputs()]}
     expected = {

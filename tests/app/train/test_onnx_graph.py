@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import numpy as np
-import onnxruntime
 import pytest
 import torch
 
@@ -12,6 +11,7 @@ from streamasr.app.train.export import compare, run_graph
 from streamasr.app.train.onnx_graph import build_step
 from streamasr.core.model import ModelConfig
 from streamasr.core.network import AcousticModel
+from streamasr.edge.inference import open_session
 from tests.conftest import noise
 
 CONFIG = ModelConfig(mels=40, conv_channels=8, width=32, layers=2, units=9, phones=5)
@@ -41,7 +41,7 @@ def model(request: pytest.FixtureRequest) -> AcousticModel:
 def test_float_graph_equals_torch_in_every_output(model: AcousticModel) -> None:
     weights = {k: v.numpy() for k, v in model.state_dict().items()}
     graph = build_step(model.config, weights, None)
-    session = onnxruntime.InferenceSession(graph.SerializeToString())
+    session = open_session(graph.SerializeToString(), name="it")
     samples = noise(CONFIG.step_samples * 3 * 2, seed=1).reshape(2, -1)
     state = np.zeros((2, model.config.state_size), np.float32)
     with torch.no_grad():
