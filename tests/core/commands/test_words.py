@@ -31,6 +31,7 @@ def classify(windows: Floats) -> Floats:
 
 
 def spotter(**options: object) -> WordSpotter:
+    options.setdefault("threshold", 0.9)
     return WordSpotter(classify, LABELS, window=WINDOW, **options)  # type: ignore[arg-type]
 
 
