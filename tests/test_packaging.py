@@ -56,7 +56,11 @@ def test_the_wheel_of_the_sdist_works_in_an_empty_environment(tmp_path: Path) ->
         assert {"LICENSE", "streamasr/core/search.c", "models/en-small/model.onnx"} <= names
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
-        assert {"streamasr/models/en-small/model.onnx", "streamasr/core/search.c"} <= names
+        assert {
+            "streamasr/models/en-small/model.onnx",
+            "streamasr/models/en-punctuation/punctuation.onnx",
+            "streamasr/core/search.c",
+        } <= names
         assert not {name for name in names if name.startswith("tests")}
     empty = tmp_path / "empty"
     run(sys.executable, "-m", "venv", empty)
