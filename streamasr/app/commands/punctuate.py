@@ -31,7 +31,8 @@ def text(
     a new text.
 
     \b
-    Example:
+    Examples:
+      streamasr punctuate text recognised.txt
       streamasr transcribe talk.flac | streamasr punctuate text
     """
     from streamasr.app.punctuation.lines import punctuated
