@@ -103,7 +103,7 @@ def main(
     from streamasr.app.train.punctuation.recipe import load_recipe
 
     network = OnnxNetwork(find(model))
-    recipe = load_recipe(ROOT / "recipes" / "en-punctuation.toml")
+    recipe = load_recipe(ROOT / "recipes" / "punctuation" / "en.toml")
     systems: dict[str, Answering] = {
         "no marks": lambda heard: by_rules(heard, marks=False),
         "rules": lambda heard: by_rules(heard, marks=True),

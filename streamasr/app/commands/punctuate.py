@@ -91,7 +91,7 @@ def train(
 
     \b
     Example:
-      streamasr punctuate train recipes/en-punctuation.toml --data data --out runs/en-punctuation
+      streamasr punctuate train recipes/punctuation/en.toml --data data --out runs/en-punctuation
     """
     try:
         from streamasr.app.train.punctuation.loop import Run

@@ -44,5 +44,5 @@ def test_a_recipe_is_checked(tmp_path: Path) -> None:
     file.write_text("[train]\nepoch = 3\n")
     with pytest.raises(ConfigError, match="has no setting epoch"):
         load_recipe(file)
-    shipped = load_recipe(Path(__file__).parents[4] / "recipes" / "en-punctuation.toml")
+    shipped = load_recipe(Path(__file__).parents[4] / "recipes" / "punctuation" / "en.toml")
     assert shipped.data.test
