@@ -9,7 +9,8 @@ after stop; errors; audio seconds a wall second; processor and memory of the ser
 /proc. The finals of every session are held against those of the same programme alone.
 
 With ``--overload 2`` twice as many streams come as the daemon itself says that it carries:
-some are refused, and those inside keep their latency. With ``--peers`` the same load is
+some are refused, and those inside keep their latency. Daemon and generator then have half of the
+cores each, for the daemon counts on having its own. With ``--peers`` the same load is
 driven at stand-ins for what people run today, side by side (bench/peers.py). A row "holds"
 when nothing failed or was refused and the budgets hold: p95 lag 250 ms, p99 final after stop
 350 ms.
@@ -167,12 +168,17 @@ def overloaded(
     """Ask a daemon that knows its capacity for several times as many streams as that."""
     arguments = ["--decoder", decoder, "--max-sessions", str(MOST_SESSIONS)]
     arguments += ["--workers", str(workers)]
+    cores = sorted(os.sched_getaffinity(0))
+    theirs, ours = cores[: len(cores) // 2], cores[len(cores) // 2 :]
+    os.sched_setaffinity(0, theirs or ours)
     with running(*arguments) as daemon:
+        os.sched_setaffinity(0, ours)
         room = measured_room(daemon)
         wanted = alone(daemon.url, chosen, {})
         found = row(daemon, round(times * room), seconds, chosen, wanted, {})
     show(f"streamasr, {decoder}: room for {room}, {times:g} times as many came", [found])
-    return {"decoder": decoder, "workers": workers, "room": room, "admitted": found}
+    own = {"workers": workers, "server_affinity": theirs or ours, "generator_affinity": ours}
+    return {"decoder": decoder, "room": room, "admitted": found} | own
 
 
 def measured_room(daemon: Daemon, patience_s: float = 180.0) -> int:
