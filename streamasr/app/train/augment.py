@@ -1,4 +1,4 @@
-"""Augmentation: speed, rooms, noise and gain on samples; masks on features.
+"""Augmentation: speed, rooms, noise, gain and codecs on samples; masks on features.
 
 Every function takes its generator, so an example of an epoch is the same whenever and
 wherever it is made.
@@ -17,6 +17,7 @@ from torch import Tensor
 
 from streamasr.app.mixing import add_noise, load_noises, loop_to
 from streamasr.app.rooms import add_room, load_rooms
+from streamasr.app.train.codecs import through_codec
 from streamasr.app.train.config import AugmentConfig
 from streamasr.app.train.nonspeech import coloured_noise, music
 from streamasr.core.features import SAMPLE_RATE
@@ -55,7 +56,10 @@ class Augmenter:
             snr_db = float(rng.uniform(*config.snr_db))
             samples = add_noise(samples, loop_to(noise, len(samples), rng), snr_db)
         gain = 10.0 ** (float(rng.uniform(*config.gain_db)) / 20.0)
-        return np.clip(samples * np.float32(gain), -1.0, 1.0), factor
+        samples = np.clip(samples * np.float32(gain), -1.0, 1.0)
+        if rng.random() < config.codec_probability:
+            samples = through_codec(samples, rng)
+        return samples, factor
 
     def silence(self, count: int, rng: np.random.Generator) -> Floats:
         """So many samples in which nobody speaks, at any level."""

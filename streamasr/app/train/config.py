@@ -59,6 +59,8 @@ class AugmentConfig:
     """Folder of impulse responses with a manifest; empty for none."""
     room_probability: float = 0.1
     max_rt60_s: float = 0.9
+    codec_probability: float = 0.0
+    """How often the sound goes through a lossy codec: MP3, Vorbis, Opus or a telephone's."""
     silence_probability: float = 0.0
     """How often an example is replaced by noise or music in which nobody speaks."""
     time_masks: int = 4

@@ -33,6 +33,17 @@ def test_the_same_seed_makes_the_same_example() -> None:
     assert np.abs(one).max() <= 1.0
 
 
+def test_codecs_leave_the_length_and_take_detail() -> None:
+    speech = noise(16_000, seed=5)
+    plain, _ = Augmenter(AugmentConfig(), [], [])(speech, np.random.default_rng(7))
+    coded, factor = Augmenter(AugmentConfig(codec_probability=1.0), [], [])(
+        speech, np.random.default_rng(7)
+    )
+    assert len(coded) == len(plain)
+    assert abs(len(coded) - 16_000 / factor) <= 1
+    assert not np.allclose(coded, plain, atol=1e-3)
+
+
 def test_masks_zero_bands_and_spans_and_grow_with_strength() -> None:
     frames = torch.ones(4, 600, 80)
     lengths = torch.tensor([600, 600, 300, 100])
