@@ -72,6 +72,12 @@ SplitOption = Annotated[
 LimitOption = Annotated[
     int | None, typer.Option("--limit", min=1, help="Only so many, evenly spread.")
 ]
+RecipeArgument = Annotated[
+    Path, typer.Argument(metavar="RECIPE", help="A TOML file; see recipes/.")
+]
+DataOption = Annotated[
+    Path, typer.Option("--data", metavar="DIR", help="The folder that the recipe's names are in.")
+]
 ThreadsOption = Annotated[int, typer.Option("--threads", min=1, help="CPU threads of the engine.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 

@@ -12,57 +12,68 @@ from streamasr.app.commands.transcribe import raw_format
 from streamasr.edge.settings import is_loopback
 from streamasr.errors import ConfigError, MissingExtra, UsageError
 
-MOST_CONNECTIONS = 8
-
 if TYPE_CHECKING:
     from streamasr.core.graph import GraphModel
     from streamasr.core.recognizer import Engine
+
+MOST_CONNECTIONS = 8
+
+AudioOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--audio", metavar="FILE", help="Hear a file instead; - is standard input. Repeatable."
+    ),
+]
+RateOption = Annotated[
+    int | None, typer.Option("--rate", help="The audio is raw, at this rate in hertz.")
+]
+TextOption = Annotated[
+    list[str] | None,
+    typer.Option("--text", metavar="WORDS", help="Take a sentence as said. Repeatable."),
+]
+WakeOption = Annotated[
+    str | None,
+    typer.Option("--wake", metavar="PHRASE", help="Hear only what follows this phrase."),
+]
+ThresholdOption = Annotated[
+    float | None,
+    typer.Option("--threshold", min=0, max=1, help="Reject sentences that are less sure."),
+]
+PartialsOption = Annotated[
+    bool, typer.Option("--partials", help="Tell what a sentence may become, as it is spoken.")
+]
+WyomingOption = Annotated[
+    str | None,
+    typer.Option(
+        "--wyoming",
+        metavar="[HOST:]PORT",
+        help="Serve Home Assistant's pipeline there, instead of hearing a microphone.",
+    ),
+]
+InsecureOption = Annotated[
+    bool, typer.Option("--insecure", help="Let other machines in; Wyoming has no passwords.")
+]
+CheckOption = Annotated[
+    bool, typer.Option("--check", help="Check the file and leave; 1 if anything is wrong.")
+]
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Print what was understood, and do nothing else.")
+]
 
 
 def command(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The sentences: TOML or YAML.")],
     input: options.InputOption = None,
-    audio: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--audio", metavar="FILE", help="Hear a file instead; - is standard input. Repeatable."
-        ),
-    ] = None,
-    rate: Annotated[
-        int | None, typer.Option("--rate", help="The audio is raw, at this rate in hertz.")
-    ] = None,
-    text: Annotated[
-        list[str] | None,
-        typer.Option("--text", metavar="WORDS", help="Take a sentence as said. Repeatable."),
-    ] = None,
-    wake: Annotated[
-        str | None,
-        typer.Option("--wake", metavar="PHRASE", help="Hear only what follows this phrase."),
-    ] = None,
-    threshold: Annotated[
-        float | None,
-        typer.Option("--threshold", min=0, max=1, help="Reject sentences that are less sure."),
-    ] = None,
-    partials: Annotated[
-        bool, typer.Option("--partials", help="Tell what a sentence may become, as it is spoken.")
-    ] = False,
-    wyoming: Annotated[
-        str | None,
-        typer.Option(
-            "--wyoming",
-            metavar="[HOST:]PORT",
-            help="Serve Home Assistant's pipeline there, instead of hearing a microphone.",
-        ),
-    ] = None,
-    insecure: Annotated[
-        bool, typer.Option("--insecure", help="Let other machines in; Wyoming has no passwords.")
-    ] = False,
-    check: Annotated[
-        bool, typer.Option("--check", help="Check the file and leave; 1 if anything is wrong.")
-    ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print what was understood, and do nothing else.")
-    ] = False,
+    audio: AudioOption = None,
+    rate: RateOption = None,
+    text: TextOption = None,
+    wake: WakeOption = None,
+    threshold: ThresholdOption = None,
+    partials: PartialsOption = False,
+    wyoming: WyomingOption = None,
+    insecure: InsecureOption = False,
+    check: CheckOption = False,
+    dry_run: DryRunOption = False,
     model: options.ModelOption = None,
     device: options.DeviceOption = options.Device.AUTO,
     threads: options.ThreadsOption = 1,
@@ -89,31 +100,21 @@ def command(
 
     where = None if wyoming is None else address(wyoming, insecure=insecure)
     engine = options.open_model(
-        model,
-        device=device,
-        threads=threads,
-        decoder=options.DecoderChoice.GRAPH,
+        model, device=device, threads=threads, decoder=options.DecoderChoice.GRAPH,
         capacity=1 if where is None else MOST_CONNECTIONS,
-    )
+    )  # fmt: skip
     commander = Commander(
-        file,
-        engine,
-        graph_of(engine),
-        standard_display(),
-        wake=wake,
-        threshold=threshold,
-        partials=partials,
-        is_acting=not (dry_run or check),
-    )
+        file, engine, graph_of(engine), standard_display(),
+        wake=wake, threshold=threshold, partials=partials, is_acting=not (dry_run or check),
+    )  # fmt: skip
     if check:
         raise typer.Exit(int(any(not problem.is_guess for problem in commander.problems)))
     if where is not None:
         commander.serve(*where)
-        return
-    if text:
+    elif text:
         commander.take_texts(text)
-        return
-    commander.listen(Sources(input, tuple(audio or ()), raw_format(rate, None, None)))
+    else:
+        commander.listen(Sources(input, tuple(audio or ()), raw_format(rate, None, None)))
 
 
 def address(text: str, *, insecure: bool) -> tuple[str, int]:

@@ -32,41 +32,48 @@ if TYPE_CHECKING:
     from streamasr.app.manifest import Utterance
 
 
+SnrOption = Annotated[
+    float | None, typer.Option("--snr", metavar="DB", help="Mix in noise at this ratio.")
+]
+NoiseOption = Annotated[
+    Path | None, typer.Option("--noise", metavar="DIR", help="A folder of noises for --snr.")
+]
+Rt60Option = Annotated[
+    float | None,
+    typer.Option("--rt60", metavar="S", help="Speak in rooms that reverberate so long."),
+]
+RoomsOption = Annotated[
+    Path | None, typer.Option("--rooms", metavar="DIR", help="Impulse responses for --rt60.")
+]
+JobsOption = Annotated[int, typer.Option("--jobs", min=1, help="Processes that share the work.")]
+AlignOption = Annotated[
+    Path | None, typer.Option("--align", metavar="DIR", help="Word alignments: tell delays too.")
+]
+OutOption = Annotated[
+    Path | None, typer.Option("--out", metavar="FILE", help="Write every hypothesis here.")
+]
+AgainstOption = Annotated[
+    str | None,
+    typer.Option("--against", metavar="MODEL|FILE", help="Compare with it, or what --out wrote."),
+]
+RecordOption = Annotated[
+    bool, typer.Option("--record", help="Keep the figures in bundle.toml, by decoder.")
+]
+
+
 def eval(
     folder: CorpusArgument,
     split: SplitOption = None,
     limit: LimitOption = None,
-    snr: Annotated[
-        float | None, typer.Option("--snr", metavar="DB", help="Mix in noise at this ratio.")
-    ] = None,
-    noise: Annotated[
-        Path | None, typer.Option("--noise", metavar="DIR", help="A folder of noises for --snr.")
-    ] = None,
-    rt60: Annotated[
-        float | None,
-        typer.Option("--rt60", metavar="S", help="Speak in rooms that reverberate so long."),
-    ] = None,
-    rooms: Annotated[
-        Path | None,
-        typer.Option("--rooms", metavar="DIR", help="Impulse responses for --rt60."),
-    ] = None,
-    jobs: Annotated[int, typer.Option("--jobs", min=1, help="Processes that share the work.")] = 1,
-    align: Annotated[
-        Path | None,
-        typer.Option("--align", metavar="DIR", help="Word alignments: tell delays too."),
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="Write every hypothesis here.")
-    ] = None,
-    against: Annotated[
-        str | None,
-        typer.Option(
-            "--against", metavar="MODEL|FILE", help="Compare with it, or what --out wrote."
-        ),
-    ] = None,
-    record: Annotated[
-        bool, typer.Option("--record", help="Keep the figures in bundle.toml, by decoder.")
-    ] = False,
+    snr: SnrOption = None,
+    noise: NoiseOption = None,
+    rt60: Rt60Option = None,
+    rooms: RoomsOption = None,
+    jobs: JobsOption = 1,
+    align: AlignOption = None,
+    out: OutOption = None,
+    against: AgainstOption = None,
+    record: RecordOption = False,
     model: ModelOption = None,
     decoder: DecoderOption = DecoderChoice.AUTO,
     hotwords: HotwordsOption = None,
@@ -94,8 +101,10 @@ def eval(
             raise UsageError("a word classifier is measured on recordings as they are")
         eval_words(path, folder, split, limit)
         return
-    task = evaluate.Task(path, device=device.value, decoder=decoder.value, snr_db=snr, noise=noise)
-    task = replace(task, rt60_s=rt60, rooms=rooms, hotwords=parse_hotwords(hotwords))
+    task = evaluate.Task(
+        path, device=device.value, decoder=decoder.value, snr_db=snr, noise=noise,
+        rt60_s=rt60, rooms=rooms, hotwords=parse_hotwords(hotwords),
+    )  # fmt: skip
     utterances = manifest.choose(manifest.read_manifest(folder), split=split, limit=limit)
     results = decode_watched(task, utterances, jobs=jobs, out=out)
     delays_ms = evaluate.measure_delays_ms(results, align) if align is not None else []

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from streamasr.app.logs import set_up_logging
+from streamasr.app.options import DataOption, RecipeArgument
 from streamasr.errors import MissingExtra
 
 PunctuationOption = Annotated[
@@ -74,11 +75,8 @@ def measure(
 
 
 def train(
-    recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="A TOML file; see recipes/.")],
-    data: Annotated[
-        Path,
-        typer.Option("--data", metavar="DIR", help="The folder that the recipe's names are in."),
-    ],
+    recipe: RecipeArgument,
+    data: DataOption,
     out: Annotated[
         Path,
         typer.Option("--out", metavar="DIR", help="The model's folder: network, log, weights."),

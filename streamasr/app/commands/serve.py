@@ -85,22 +85,30 @@ def serve(
         "server.wyoming_port": wyoming_port,
         "server.insecure": insecure,
     }
+    if code := keep_serving(settings_reader(config, flags, hotwords)):
+        raise typer.Exit(code)
+
+
+def settings_reader(config: Path | None, flags: dict[str, Any], hotwords: str | None) -> Reread:
+    """What reads the settings, now and at SIGHUP: the files anew, the environment as it is."""
     environ = dict(os.environ)  # what systemd says of sockets is no setting of ours
 
     def read() -> Settings:
-        flags["stream.hotwords"] = hotword_texts(hotwords) or None
-        return load(path=config, environ=environ, flags=flags)
+        hot = {"stream.hotwords": hotword_texts(hotwords) or None}
+        return load(path=config, environ=environ, flags=flags | hot)
 
+    return read
+
+
+def keep_serving(read: Reread) -> int:
+    """Serve in this process, or in several with this one above them; the exit code."""
     settings = read()
     if settings.server.workers == 1:
-        code = work(settings, reread=read)
-    else:
-        from streamasr.edge.supervisor import supervise
+        return work(settings, reread=read)
+    from streamasr.edge.supervisor import supervise
 
-        _set_up_logging(settings)
-        code = supervise(settings, work, read)
-    if code:
-        raise typer.Exit(code)
+    _set_up_logging(settings)
+    return supervise(settings, work, read)
 
 
 def work(settings: Settings, link: Link | None = None, reread: Reread | None = None) -> int:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from streamasr.app.logs import set_up_logging
+from streamasr.app.options import DataOption, RecipeArgument
 from streamasr.errors import MissingExtra, UsageError
 
 
@@ -20,41 +21,45 @@ class Task(StrEnum):
     CLASSIFY = "classify"
 
 
+OutOption = Annotated[
+    Path, typer.Option("--out", metavar="DIR", help="The run: checkpoints, curves, log.")
+]
+TaskOption = Annotated[
+    Task, typer.Option("--task", help="Write down speech, or tell single words apart.")
+]
+NetworkOption = Annotated[
+    str | None,
+    typer.Option(
+        "--network", metavar="KIND", help="conv, conv-lstm, lstm, gru or residual. [classify]"
+    ),
+]
+FoldsOption = Annotated[
+    int | None,
+    typer.Option("--folds", min=2, help="Measure by k-fold cross-validation. [classify]"),
+]
+TrialsOption = Annotated[
+    int | None,
+    typer.Option("--trials", min=1, help="Look for better settings first. [classify]"),
+]
+CacheOption = Annotated[
+    Path | None,
+    typer.Option("--cache", metavar="DIR", help="Keep features here for other runs. [classify]"),
+]
+ThreadsOption = Annotated[
+    int | None, typer.Option("--threads", min=1, help="Of the processor. [classify]")
+]
+
+
 def train(
-    recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="A TOML file; see recipes/.")],
-    data: Annotated[
-        Path,
-        typer.Option("--data", metavar="DIR", help="The folder that the recipe's names are in."),
-    ],
-    out: Annotated[
-        Path, typer.Option("--out", metavar="DIR", help="The run: checkpoints, curves, log.")
-    ],
-    task: Annotated[
-        Task, typer.Option("--task", help="Write down speech, or tell single words apart.")
-    ] = Task.RECOGNISE,
-    network: Annotated[
-        str | None,
-        typer.Option(
-            "--network", metavar="KIND", help="conv, conv-lstm, lstm, gru or residual. [classify]"
-        ),
-    ] = None,
-    folds: Annotated[
-        int | None,
-        typer.Option("--folds", min=2, help="Measure by k-fold cross-validation. [classify]"),
-    ] = None,
-    trials: Annotated[
-        int | None,
-        typer.Option("--trials", min=1, help="Look for better settings first. [classify]"),
-    ] = None,
-    cache: Annotated[
-        Path | None,
-        typer.Option(
-            "--cache", metavar="DIR", help="Keep features here for other runs. [classify]"
-        ),
-    ] = None,
-    threads: Annotated[
-        int | None, typer.Option("--threads", min=1, help="Of the processor. [classify]")
-    ] = None,
+    recipe: RecipeArgument,
+    data: DataOption,
+    out: OutOption,
+    task: TaskOption = Task.RECOGNISE,
+    network: NetworkOption = None,
+    folds: FoldsOption = None,
+    trials: TrialsOption = None,
+    cache: CacheOption = None,
+    threads: ThreadsOption = None,
 ) -> None:
     """Train a model.
 
