@@ -3,7 +3,7 @@
     Commander(Path("home.toml"), engine, graph, display).listen(Sources())
 
 The file of sentences is looked at every second and compiled beside the listening; what is
-being said is still heard as before.
+being said is still heard as before. One of which nothing can be used changes nothing.
 """
 
 from __future__ import annotations
@@ -17,35 +17,35 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, assert_never
 
 from streamasr.app.levels import LevelWatch
 from streamasr.app.listening import stop_on_signals
 from streamasr.app.live import Display
-from streamasr.core.commands.wake import Spotter
-from streamasr.core.commands.words import WordSpotter
 from streamasr.core.features import SAMPLE_RATE
 from streamasr.core.graph import GraphModel
 from streamasr.core.recognizer import Engine
 from streamasr.edge.commands.actions import Order
 from streamasr.edge.commands.actor import Actor, Plan, Report, read_plan
-from streamasr.edge.commands.grammar import CommandGrammar, compile_sentences
+from streamasr.edge.commands.grammar import compile_sentences
 from streamasr.edge.commands.listener import (
     DEFAULT_THRESHOLD,
     CommandListener,
     Guessed,
+    Listening,
     Rejected,
     Understood,
     Woke,
 )
 from streamasr.edge.commands.listener import Heard as Told
-from streamasr.edge.commands.sentences import Problem, Sentences, read_sentences
+from streamasr.edge.commands.sentences import Problem, read_sentences
 from streamasr.edge.commands.wake import make_spotter, wake_name
 from streamasr.edge.commands.wyoming import CommandService, serve_commands
 from streamasr.edge.microphone import Heard, Item, Lost, Resumed, Stalled
 from streamasr.edge.sources import RawFormat, open_source
-from streamasr.errors import ConfigError
+from streamasr.errors import ConfigError, StreamasrError
 
 LOOK_S = 1.0
 
@@ -63,18 +63,34 @@ class Sources:
 class Loaded:
     """A file of sentences, ready."""
 
-    grammar: CommandGrammar
+    listening: Listening
     plan: Plan
-    sentences: Sentences
     problems: Sequence[Problem]
 
 
-def load(file: Path, graph: GraphModel) -> Loaded:
-    """Read and compile a file; raises ConfigError where nothing of it can be used."""
+def load(
+    file: Path, graph: GraphModel, *, wake: str | None = None, threshold: float | None = None
+) -> Loaded:
+    """Read and compile a file; ``wake`` and ``threshold`` win over what it says of them.
+
+    Raises ConfigError where nothing of it can be used, or what wakes and what is rejected
+    cannot be told; BundleError for a word classifier that is none.
+    """
     sentences = read_sentences(file)
     grammar = compile_sentences(sentences, graph)
     plan, wrong = read_plan(sentences)
-    return Loaded(grammar, plan, sentences, (*grammar.problems, *wrong))
+    below = sentences.tables.get("reject", {}).get("below", DEFAULT_THRESHOLD)
+    if type(below) not in (int, float) or not 0 <= below <= 1:
+        raise ConfigError(f"{file}: reject.below lies in 0..1, got {below!r}")
+    table = sentences.tables.get("wake", {})
+    make_spotter(wake, table, graph, sentences)  # now, while somebody hears of what is wrong
+    listening = Listening(
+        grammar,
+        float(below) if threshold is None else threshold,
+        partial(make_spotter, wake, table, graph, sentences),
+        wake_name(wake, table),
+    )
+    return Loaded(listening, plan, (*grammar.problems, *wrong))
 
 
 class Commander:
@@ -94,20 +110,14 @@ class Commander:
     ) -> None:
         self._file = file
         self._engine = engine
-        self._graph = graph
+        self._load = partial(load, file, graph, wake=wake, threshold=threshold)
         self._display = display
         self._partials = partials
         self._is_acting = is_acting
         self._printing = threading.Lock()
         self._stamp = _stamp(file)
-        self._loaded = load(file, graph)
+        self._loaded = self._load()
         self._show_problems(self._loaded.problems)
-        chosen = self._loaded.sentences.tables.get("reject", {}).get("below", DEFAULT_THRESHOLD)
-        if type(chosen) not in (int, float) or not 0 <= chosen <= 1:
-            raise ConfigError(f"{file}: reject.below lies in 0..1, got {chosen!r}")
-        self._threshold = float(chosen) if threshold is None else threshold
-        self._phrase = wake
-        self._spotter = self._new_spotter()
         self._actor: Actor | None = None
 
     @property
@@ -119,7 +129,7 @@ class Commander:
         """Take sentences as if they had been said."""
         with self._acting():
             for text in texts:
-                intent = self._loaded.grammar.understand(" ".join(text.lower().split()))
+                intent = self._loaded.listening.grammar.understand(" ".join(text.lower().split()))
                 if intent is None:
                     self._print(Rejected(text, 0.0, 0, 0))
                 else:
@@ -131,15 +141,7 @@ class Commander:
             asyncio.run(self._serve(host, port, reading))
 
     async def _serve(self, host: str, port: int, reading: ThreadPoolExecutor) -> None:
-        table = self._loaded.sentences.tables.get("wake", {})
-        service = CommandService(
-            self._engine,
-            self._loaded.grammar,
-            self._threshold,
-            self._new_spotter,
-            wake_name(self._phrase, table),
-            self._act,
-        )
+        service = CommandService(self._engine, self._loaded.listening, self._act)
         stopped = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stopped.set)
@@ -148,27 +150,26 @@ class Commander:
             fresh = self._changes(reading)
             while not stopped.is_set():
                 if (loaded := next(fresh)) is not None:
-                    service.grammar = self._take_up(loaded)
+                    service.listening = self._take_up(loaded)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(stopped.wait(), LOOK_S)
-
-    def _new_spotter(self) -> Spotter | WordSpotter | None:
-        sentences = self._loaded.sentences
-        return make_spotter(self._phrase, sentences.tables.get("wake", {}), self._graph, sentences)
 
     def listen(self, sources: Sources) -> None:
         """Hear the files, or the microphone until it is stopped."""
         with self._acting() as stack:
-            listener = stack.enter_context(
-                CommandListener(
-                    self._engine, self._loaded.grammar, threshold=self._threshold,
-                    spotter=self._spotter, partials=self._partials,
-                )
-            )  # fmt: skip
+            listener = stack.enter_context(self.listener())
             if sources.files:
                 self._hear_files(listener, sources)
             else:
                 self._hear_microphone(listener, sources.microphone)
+
+    def listener(self) -> CommandListener:
+        """What hears the sentences of the file."""
+        now = self._loaded.listening
+        return CommandListener(
+            self._engine, now.grammar, threshold=now.threshold, spotter=now.new_spotter(),
+            partials=self._partials,
+        )  # fmt: skip
 
     def _acting(self) -> ExitStack:
         stack = ExitStack()
@@ -223,7 +224,8 @@ class Commander:
             if heard >= LOOK_S * SAMPLE_RATE:
                 heard = 0
                 if (loaded := next(fresh)) is not None:
-                    listener.grammar = self._take_up(loaded)
+                    now = self._take_up(loaded)
+                    listener.change(now.grammar, threshold=now.threshold, spotter=now.new_spotter())
         self._tell(listener.finish())
 
     def _changes(self, reading: ThreadPoolExecutor) -> Iterator[Loaded | None]:
@@ -234,22 +236,22 @@ class Commander:
                 yield None
                 continue
             self._stamp = stamp
-            coming: Future[Loaded] = reading.submit(load, self._file, self._graph)
+            coming: Future[Loaded] = reading.submit(self._load)
             while not coming.done():
                 yield None
             try:
                 yield coming.result()
-            except ConfigError as error:
-                self._note(f"{error}; going on with the sentences from before")
+            except StreamasrError as error:
+                self._note(f"{error}; going on with the file from before")
                 yield None
 
-    def _take_up(self, loaded: Loaded) -> CommandGrammar:
+    def _take_up(self, loaded: Loaded) -> Listening:
         self._loaded = loaded
         self._show_problems(loaded.problems)
         if self._actor is not None:
             self._actor.change(loaded.plan)
         self._note(f"read {self._file} again")
-        return loaded.grammar
+        return loaded.listening
 
     def _tell(self, told: Iterable[Told]) -> None:
         for heard in told:

@@ -23,7 +23,6 @@ from streamasr.app.mixing import read_clip
 from streamasr.core.recognizer import Engine
 from streamasr.edge.commands.actor import read_plan
 from streamasr.edge.commands.grammar import compile_sentences
-from streamasr.edge.commands.listener import CommandListener
 from streamasr.edge.commands.sentences import read_sentences
 from streamasr.edge.engines import open_engine
 from streamasr.edge.microphone import Heard, Item, Lost, Resumed, Stalled
@@ -138,7 +137,7 @@ def test_the_file_is_read_again_while_it_listens(tmp_path: Path, engine: Engine)
         yield Stalled("it")
         yield Resumed("it")
         file.write_text("intents = = nothing")
-        while "going on with the sentences from before" not in err.getvalue():
+        while "going on with the file from before" not in err.getvalue():
             yield Heard(second)
         yield Heard(order)
         write(tmp_path, COFFEE.replace("intents.Order", "intents.Brew"))
@@ -147,7 +146,7 @@ def test_the_file_is_read_again_while_it_listens(tmp_path: Path, engine: Engine)
         yield Heard(order)
 
     with (
-        CommandListener(engine, commander._loaded.grammar) as listener,
+        commander.listener() as listener,
         ThreadPoolExecutor(1) as reading,
     ):
         commander.hear(listener, items(), reading)
@@ -155,6 +154,36 @@ def test_the_file_is_read_again_while_it_listens(tmp_path: Path, engine: Engine)
     assert found == ["Order", "Order", "Brew"]
     assert f"{file}:1: Invalid value" in err.getvalue()
     assert "it gives no audio" in err.getvalue()
+
+
+def test_what_wakes_and_what_is_rejected_are_read_again(tmp_path: Path, engine: Engine) -> None:
+    file = write(tmp_path)
+    out, err = io.StringIO(), io.StringIO()
+    assert engine.facts.graph is not None
+    commander = Commander(file, engine, engine.facts.graph, Display(out, err), is_acting=False)
+    order = read_clip(ORDER)
+
+    def rewritten(text: str, note: str) -> Iterator[Item]:
+        before = err.getvalue().count(note)
+        write(tmp_path, COFFEE + text)
+        while err.getvalue().count(note) == before:
+            yield Heard(np.zeros(16_000, np.float32))
+        yield Heard(order)
+        yield Heard(np.zeros(16_000, np.float32))
+
+    def items() -> Iterator[Item]:
+        yield Heard(order)
+        yield from rewritten("[reject]\nbelow = 1.0", "again")
+        yield from rewritten("[wake]\nphrase = 'hey computer'", "again")
+        yield from rewritten("[wake]\nphrase = 'on'", "from before")
+        yield from rewritten("[wake]\nmodel = 'none'", "from before")
+        yield from rewritten("[reject]\nbelow = 0.4", "again")
+
+    with commander.listener() as listener, ThreadPoolExecutor(1) as reading:
+        commander.hear(listener, items(), reading)
+    assert [line["type"] for line in lines(out.getvalue())] == ["intent", "rejected", "intent"]
+    assert "too short" in err.getvalue()
+    assert "no model named 'none'" in err.getvalue()
 
 
 async def test_wyoming_is_served_until_a_signal_comes(tmp_path: Path, spoken_bundle: Path) -> None:

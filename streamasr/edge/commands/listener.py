@@ -8,12 +8,12 @@
 
 With a wake phrase only what follows it is heard: in the same breath, or within `AWAKE_S` of
 it. The phrase is found in the phones of the model, or in the sound by a word classifier, which
-listens while the gate is open. A new grammar holds from the next utterance on.
+listens while the gate is open. What it listens for may change: from the next utterance on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -81,6 +81,19 @@ class Rejected:
 Heard = Woke | Guessed | Understood | Rejected
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Listening:
+    """What listeners listen for."""
+
+    grammar: CommandGrammar
+    threshold: float = DEFAULT_THRESHOLD
+    """Of confidences; sentences below it are rejected."""
+    new_spotter: Callable[[], Spotter | WordSpotter | None] = lambda: None
+    """Makes what wakes, for one listener; None where nothing has to."""
+    phrase: str = ""
+    """What wakes, for people."""
+
+
 class CommandListener:
     """One stream of audio."""
 
@@ -94,15 +107,10 @@ class CommandListener:
         partials: bool = False,
         endpoint_ms: int = ENDPOINT_MS,
     ) -> None:
-        self.grammar = grammar
-        """May be replaced at any time."""
-        self.threshold = threshold
-        self._sleeps = spotter is not None
-        self._spotter = spotter if isinstance(spotter, Spotter) else None
-        self._words = spotter if isinstance(spotter, WordSpotter) else None
+        self.change(grammar, threshold=threshold, spotter=spotter)
         self._hop = engine.facts.emission_samples
         self._awake_until = 0  # samples; utterances that begin before it are commands
-        self._heard_with = grammar  # the open utterance
+        self._heard_with, self._below = grammar, threshold  # the open utterance
         self._waking: WakingDecoder | None = None
         self._woke_at: int | None = None  # of the open utterance, as far as it was told
         self._origin = 0
@@ -114,6 +122,20 @@ class CommandListener:
             new_decoder=self._new_decoder,
         )
         self._stream = Recognizer(engine).stream(options)
+
+    def change(
+        self,
+        grammar: CommandGrammar,
+        *,
+        threshold: float,
+        spotter: Spotter | WordSpotter | None,
+    ) -> None:
+        """Listen for something else from the next utterance on."""
+        self._grammar = grammar
+        self._threshold = threshold
+        self._sleeps = spotter is not None
+        self._spotter = spotter if isinstance(spotter, Spotter) else None
+        self._words = spotter if isinstance(spotter, WordSpotter) else None
 
     def __enter__(self) -> Self:
         return self
@@ -160,7 +182,7 @@ class CommandListener:
         return self._wake()
 
     def _new_decoder(self) -> Decoder:
-        self._heard_with = grammar = self.grammar
+        self._heard_with, self._below = grammar, _ = self._grammar, self._threshold
         self._guess = None
         if not self._sleeps:
             return CommandDecoder(grammar.model)
@@ -206,7 +228,7 @@ class CommandListener:
 
     def _end(self, final: Final) -> Understood | Rejected:
         intent = self._heard_with.understand(final.text)
-        if intent is None or final.confidence < self.threshold:
+        if intent is None or final.confidence < self._below:
             return Rejected(final.text, final.confidence, final.start, final.end)
         self._awake_until = 0
         return Understood(

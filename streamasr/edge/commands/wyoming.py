@@ -21,16 +21,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from streamasr.core.audio import AudioDoor
-from streamasr.core.commands.wake import Spotter
-from streamasr.core.commands.words import WordSpotter
 from streamasr.core.dialects.wyoming import ENCODINGS, Event, EventReader, write
 from streamasr.core.features import SAMPLE_RATE
 from streamasr.core.messages import WireError
 from streamasr.core.recognizer import Engine
 from streamasr.edge.commands.actions import Order
-from streamasr.edge.commands.grammar import CommandGrammar
-from streamasr.edge.commands.listener import CommandListener, Heard, Understood, Woke
-from streamasr.errors import AudioFormatError, StreamasrError
+from streamasr.edge.commands.listener import (
+    CommandListener,
+    Heard,
+    Listening,
+    Understood,
+    Woke,
+)
+from streamasr.errors import StreamasrError
 
 log = logging.getLogger(__name__)
 
@@ -45,11 +48,8 @@ class CommandService:
     """What all connections share."""
 
     engine: Engine
-    grammar: CommandGrammar
-    """May be replaced at any time."""
-    threshold: float
-    new_spotter: Callable[[], Spotter | WordSpotter | None] = lambda: None
-    phrase: str = ""
+    listening: Listening
+    """May be replaced at any time; open connections follow."""
     on_intent: Callable[[Order], None] = lambda order: None
     """Told of what ``recognize`` found."""
     _thread: ThreadPoolExecutor = field(
@@ -101,6 +101,7 @@ class _Conversation:
         self._writer = writer
         self._is_waking = False  # detect came last, not transcribe
         self._listener: CommandListener | None = None
+        self._listening = service.listening  # of the listener
         self._door: AudioDoor | None = None
         self._text = ""
         self._has_woken = False
@@ -113,7 +114,7 @@ class _Conversation:
                     for answer in await self._handle(event):
                         self._writer.write(write(answer))
                     await self._writer.drain()
-        except (WireError, AudioFormatError) as error:
+        except (WireError, StreamasrError) as error:
             self._writer.write(write(Event("error", {"text": str(error), "code": error.code})))
             await self._writer.drain()
         finally:
@@ -127,7 +128,7 @@ class _Conversation:
                 text = event.data.get("text")
                 return [Event("pong", {"text": text} if text is not None else {})]
             case "detect":
-                if not self._service.phrase:
+                if not self._service.listening.phrase:
                     return [_complain("unsupported", "there is no wake phrase")]
                 self._is_waking = True
                 return []
@@ -154,11 +155,12 @@ class _Conversation:
         service = self._service
         try:
             self._door = AudioDoor(ENCODINGS[width], rate, channels)  # type: ignore[arg-type]
+            self._listening = listening = service.listening
             self._listener = CommandListener(
                 service.engine,
-                service.grammar,
-                threshold=service.threshold,
-                spotter=service.new_spotter() if self._is_waking else None,
+                listening.grammar,
+                threshold=listening.threshold,
+                spotter=listening.new_spotter() if self._is_waking else None,
                 endpoint_ms=ENDPOINT_MS,
             )
         except StreamasrError as error:
@@ -175,9 +177,19 @@ class _Conversation:
         listener, door = self._listener, self._door
         assert listener is not None
         assert door is not None
-        return list(
-            self._take(await self._service.run(lambda: listener.accept(door.accept(event.payload))))
-        )
+
+        def hear() -> list[Heard]:
+            self._follow(listener)
+            return listener.accept(door.accept(event.payload))
+
+        return list(self._take(await self._service.run(hear)))
+
+    def _follow(self, listener: CommandListener) -> None:
+        """Listen for what the service listens for now."""
+        if self._listening is not (now := self._service.listening):
+            self._listening = now
+            spotter = now.new_spotter() if self._is_waking else None
+            listener.change(now.grammar, threshold=now.threshold, spotter=spotter)
 
     async def _end(self) -> list[Event]:
         listener, door = self._listener, self._door
@@ -203,11 +215,13 @@ class _Conversation:
             elif isinstance(heard, Woke) and not self._has_woken:
                 self._has_woken = True
                 at_ms = round(1000 * heard.at / SAMPLE_RATE)
-                yield Event("detection", {"name": _name(self._service.phrase), "timestamp": at_ms})
+                yield Event(
+                    "detection", {"name": _name(self._listening.phrase), "timestamp": at_ms}
+                )
 
     def _recognise(self, data: Mapping[str, Any]) -> list[Event]:
         text = " ".join(str(data.get("text", "")).lower().replace(".", "").split())
-        found = self._service.grammar.understand(text)
+        found = self._service.listening.grammar.understand(text)
         if found is None:
             return [Event("not-recognized", {"text": None})]
         self._service.on_intent(Order(found.name, found.slots, text, 1.0))
@@ -232,7 +246,7 @@ class _Conversation:
             "prefers_auto_gain_enabled": False, "prefers_noise_reduction_enabled": False,
         }  # fmt: skip
         info: dict[str, Any] = {"asr": [asr], "intent": [program]}
-        if phrase := self._service.phrase:
+        if phrase := self._service.listening.phrase:
             wake = model | {"name": _name(phrase), "description": phrase, "phrase": phrase}
             info["wake"] = [program | {"models": [wake]}]
         return Event("info", info)

@@ -99,9 +99,28 @@ def test_another_grammar_holds_from_the_next_utterance_on(
     second = compiled(tmp_path, COFFEE.replace("intents.Order", "intents.Brew"), base)
     with CommandListener(engine, first) as listener:
         told = hear(listener, ORDER[: 2 * 16_000])
-        listener.grammar = second
+        listener.change(second, threshold=0.5, spotter=None)
         told += hear(listener, ORDER[2 * 16_000 :]) + hear(listener, ORDER) + listener.finish()
     assert [heard.intent for heard in told if isinstance(heard, Understood)] == ["Order", "Brew"]
+
+
+def test_another_threshold_and_wake_phrase_hold_from_the_next_utterance_on(
+    tmp_path: Path, engine: Engine, base: GraphModel
+) -> None:
+    grammar = compiled(tmp_path, COFFEE, base)
+    spotter = make_spotter("hey computer", {}, base, Sentences(tmp_path / "home.toml"))
+    with CommandListener(engine, grammar) as listener:
+        told = hear(listener, ORDER[: 2 * 16_000])
+        listener.change(grammar, threshold=1.0, spotter=None)
+        told += hear(listener, ORDER[2 * 16_000 :]) + hear(listener, ORDER) + listener.flush()
+        assert [type(heard) for heard in told] == [Understood, Rejected]
+        told = hear(listener, ORDER[: 2 * 16_000])
+        listener.change(grammar, threshold=0.5, spotter=spotter)
+        told += hear(listener, ORDER[2 * 16_000 :]) + hear(listener, ORDER) + listener.flush()
+        assert [type(heard) for heard in told] == [Rejected]
+        listener.change(grammar, threshold=0.5, spotter=None)
+        told = hear(listener, ORDER) + listener.finish()
+    assert [type(heard) for heard in told] == [Understood]
 
 
 def listening(tmp_path: Path, engine: Engine, base: GraphModel, phrase: str) -> CommandListener:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,14 +20,16 @@ from wyoming.ping import Ping, Pong
 from wyoming.wake import Detect, Detection, NotDetected
 
 from streamasr.app.mixing import read_clip
+from streamasr.core.commands.wake import Spotter
 from streamasr.core.recognizer import Engine
 from streamasr.edge.commands.actions import Order
 from streamasr.edge.commands.grammar import compile_sentences
+from streamasr.edge.commands.listener import Listening
 from streamasr.edge.commands.sentences import read_sentences
 from streamasr.edge.commands.wake import make_spotter
 from streamasr.edge.commands.wyoming import CommandService, serve_commands
 from streamasr.edge.engines import open_engine
-from streamasr.errors import StreamasrError
+from streamasr.errors import BundleError, StreamasrError
 from tests.conftest import DATA
 from tests.edge.commands.test_listener import COFFEE, ORDER
 
@@ -43,6 +46,7 @@ class Served:
     """A service that runs, and what it was asked to do."""
 
     port: int
+    service: CommandService
 
     def __init__(self) -> None:
         self.orders: list[Order] = []
@@ -56,12 +60,13 @@ async def served(tmp_path: Path, engine: Engine) -> AsyncIterator[Served]:
     graph = engine.facts.graph
     assert graph is not None
     running = Served()
-    service = CommandService(
+    running.service = service = CommandService(
         engine,
-        compile_sentences(sentences, graph),
-        0.5,
-        lambda: make_spotter("surprised", {"threshold": -1.5}, graph, sentences),
-        "surprised",
+        Listening(
+            compile_sentences(sentences, graph),
+            new_spotter=lambda: make_spotter("surprised", {"threshold": -1.5}, graph, sentences),
+            phrase="surprised",
+        ),
         running.orders.append,
     )
     async with serve_commands(service, "127.0.0.1", 0) as running.port:
@@ -123,6 +128,34 @@ async def test_a_wake_phrase_that_was_not_said(served: Served) -> None:
         assert NotDetected.is_type((await read(client)).type)
 
 
+async def test_open_connections_follow_what_is_listened_for(served: Served) -> None:
+    clip = read_clip(DATA / "1970-28415-0030.flac")[: round(2.6 * 16_000)]  # "... surprised"
+    pcm = (clip * 32_767).astype("<i2").tobytes()
+    was = served.service.listening
+    async with AsyncTcpClient("127.0.0.1", served.port) as client:
+        await client.write_event(Detect().event())
+        await client.write_event(AudioStart(**FORM).event())
+        served.service.listening = replace(was, new_spotter=asleep, phrase="hey computer")
+        await client.write_event(AudioChunk(audio=pcm, **FORM).event())
+        await client.write_event(Describe().event())
+        info = Info.from_event(await read(client))
+        assert info.wake[0].models[0].phrase == "hey computer"
+        served.service.listening = was
+        await client.write_event(AudioChunk(audio=bytes(64_000) + pcm, **FORM).event())
+        assert Detection.from_event(await read(client)).name == "surprised"
+        served.service.listening = replace(was, new_spotter=broken)
+        await client.write_event(AudioChunk(audio=pcm, **FORM).event())
+        assert "no longer there" in Error.from_event(await read(client)).text
+
+
+def asleep() -> Spotter:
+    return Spotter([[("HH", "EY"), ("K", "AH", "M", "P", "Y", "UW", "T", "ER")]])
+
+
+def broken() -> Spotter:
+    raise BundleError("the word classifier is no longer there")
+
+
 async def test_what_there_is(served: Served) -> None:
     async with AsyncTcpClient("127.0.0.1", served.port) as client:
         await client.write_event(Describe().event())
@@ -166,7 +199,7 @@ async def test_mistakes_are_answered_and_nobody_else_notices(served: Served) -> 
 
 
 async def test_a_port_that_is_taken(served: Served, engine: Engine) -> None:
-    service = CommandService(engine, None, 0.5)  # type: ignore[arg-type]
+    service = CommandService(engine, None)  # type: ignore[arg-type]
     with pytest.raises(StreamasrError, match="cannot listen on"):
         async with serve_commands(service, "127.0.0.1", served.port):
             pass
