@@ -17,7 +17,6 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from streamasr.core.dialects import Answer, Dialect, Entrance, Refusal, Refused, Request
-from streamasr.edge.session import Session
 from streamasr.edge.transport import WebSocket
 
 if TYPE_CHECKING:
@@ -70,17 +69,8 @@ class Door:
         entrance = self._entrance
         chosen = [name for name in request.subprotocols if name in entrance.subprotocols]
         headers = [(k.encode(), v.encode()) for k, v in entrance.headers(request).items()]
-        service = self._service
-        session = Session(
-            service.worker,
-            service.settings,
-            dialect,
-            transport,
-            name=request.session,
-            meter=service.meters.session(dialect.name),
-            fits=service.fits,
-        )
-        with service.counting(session):
+        session = self._service.session(dialect, transport, request.session)
+        with self._service.counting(session):
             await transport.accept(subprotocol=chosen[0] if chosen else None, headers=headers)
             await session.run()
 

@@ -21,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
-from streamasr.core.dialects import Refusal, Refused, native
+from streamasr.core.dialects import Dialect, Refusal, Refused, native
 from streamasr.edge.capacity import Calibration, Kind
 from streamasr.edge.door import ABORT, Door
 from streamasr.edge.entrances import ENTRANCES
@@ -32,6 +32,7 @@ from streamasr.edge.prerecorded import Listening
 from streamasr.edge.session import Session
 from streamasr.edge.settings import Settings
 from streamasr.edge.tally import Tally
+from streamasr.edge.transport import Transport
 from streamasr.edge.uploads import Uploads
 from streamasr.edge.worker import EngineThread
 from streamasr.errors import StreamasrError
@@ -187,6 +188,18 @@ class Service:
             raise Refused(Refusal(503, "busy", message, "try again later"))
         if self.is_overloaded:
             raise Refused(Refusal(503, "busy", "the machine is at its limit", "try again later"))
+
+    def session(self, dialect: Dialect, transport: Transport, name: str) -> Session:
+        """A session of ours that speaks a dialect over a connection; `counting` counts it."""
+        return Session(
+            self.worker,
+            self.settings,
+            dialect,
+            transport,
+            name=name,
+            meter=self.meters.session(dialect.name),
+            fits=self.fits,
+        )
 
     @contextlib.contextmanager
     def counting(self, session: Session) -> Iterator[None]:

@@ -193,17 +193,7 @@ class Uploads:
         self, request: HttpRequest, dialect: Dialect, asked: Request, blocks: Iterator[Samples]
     ) -> tuple[Session, Upload]:
         upload = Upload(blocks, peer_of(request.scope))
-        service = self._service
-        session = Session(
-            service.worker,
-            service.settings,
-            dialect,
-            upload,
-            name=asked.session,
-            meter=service.meters.session(dialect.name),
-            fits=service.fits,
-        )
-        return session, upload
+        return self._service.session(dialect, upload, asked.session), upload
 
     async def _receive(
         self, request: HttpRequest, asked: Request, stack: ExitStack

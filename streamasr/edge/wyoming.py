@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING
 from streamasr.core.dialects import Refusal, Refused, Request
 from streamasr.core.dialects.wyoming import Event, Wyoming, write
 from streamasr.edge.announce import announced
+from streamasr.edge.connections import Connections
 from streamasr.edge.listening import farthest, listen
-from streamasr.edge.session import Session
 from streamasr.edge.settings import is_loopback
 from streamasr.errors import StreamasrError
 
@@ -84,19 +84,10 @@ async def wyoming(
         log.warning("no Wyoming: %s; choose another server.wyoming_port, or -1", error.message)
         yield None
         return
-    calls: set[asyncio.Task[None]] = set()
-
-    async def on_connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None, "a connection has a task"
-        calls.add(task)
-        try:
-            await _converse(service, TcpTransport(reader, writer))
-        finally:
-            calls.discard(task)
-            writer.close()
-
-    listening = [await asyncio.start_server(on_connection, sock=sock) for sock in socks]
+    connections = Connections(
+        lambda reader, writer: _converse(service, TcpTransport(reader, writer))
+    )
+    listening = [await asyncio.start_server(connections, sock=sock) for sock in socks]
     host, port = farthest(socks)
     try:
         async with contextlib.AsyncExitStack() as stack:
@@ -106,9 +97,7 @@ async def wyoming(
     finally:
         for each in listening:
             each.close()
-        for task in calls:
-            task.cancel()
-        await asyncio.gather(*calls, return_exceptions=True)
+        await connections.end()
 
 
 async def _converse(service: Service, transport: TcpTransport) -> None:
@@ -123,15 +112,7 @@ async def _converse(service: Service, transport: TcpTransport) -> None:
         service.meters.refusals.labels(Wyoming.name, refused.refusal.code).inc()
         return
     dialect = Wyoming(Request(session=name, model=service.model))
-    session = Session(
-        service.worker,
-        service.settings,
-        dialect,
-        transport,
-        name=name,
-        meter=service.meters.session(dialect.name),
-        fits=service.fits,
-    )
+    session = service.session(dialect, transport, name)
     with service.counting(session), contextlib.suppress(OSError):
         await session.run()
 

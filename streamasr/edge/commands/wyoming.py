@@ -33,6 +33,7 @@ from streamasr.edge.commands.listener import (
     Understood,
     Woke,
 )
+from streamasr.edge.connections import Connections
 from streamasr.errors import StreamasrError
 
 log = logging.getLogger(__name__)
@@ -64,21 +65,14 @@ class CommandService:
 @asynccontextmanager
 async def serve_commands(service: CommandService, host: str, port: int) -> AsyncIterator[int]:
     """Serve until the block ends; gives the port. Raises StreamasrError where it is taken."""
-    calls: set[asyncio.Task[None]] = set()
 
-    async def on_connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None, "a connection has a task"
-        calls.add(task)
-        try:
-            with contextlib.suppress(OSError):
-                await _Conversation(service, writer).run(reader)
-        finally:
-            calls.discard(task)
-            writer.close()
+    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            await _Conversation(service, writer).run(reader)
 
+    connections = Connections(converse)
     try:
-        server = await asyncio.start_server(on_connection, host, port)
+        server = await asyncio.start_server(connections, host, port)
     except OSError as error:
         raise StreamasrError(
             f"cannot listen on {host} port {port}: {error.strerror or error}",
@@ -88,9 +82,7 @@ async def serve_commands(service: CommandService, host: str, port: int) -> Async
         yield server.sockets[0].getsockname()[1]
     finally:
         server.close()
-        for task in calls:
-            task.cancel()
-        await asyncio.gather(*calls, return_exceptions=True)
+        await connections.end()
 
 
 class _Conversation:
