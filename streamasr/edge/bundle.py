@@ -25,6 +25,7 @@ from streamasr.core.features import HOP, SAMPLE_RATE
 from streamasr.core.model import ModelConfig, ModelFacts
 from streamasr.core.units import Units
 from streamasr.edge import external
+from streamasr.edge.folders import data_folder
 from streamasr.errors import BundleError, ConfigError
 
 DEFAULT_MODEL = "en-small"
@@ -85,15 +86,9 @@ def search_path() -> Iterator[Path]:
     yield package.parent / "models"
 
 
-def user_folder() -> Path:
-    """Where the program keeps what is one user's own: models, and speech that was asked for."""
-    data_home = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
-    return Path(data_home) / "streamasr"
-
-
 def user_models() -> Path:
     """Where a user's own models are."""
-    return user_folder() / "models"
+    return data_folder() / "models"
 
 
 def available() -> list[Path]:

@@ -38,7 +38,7 @@ from streamasr.core.options import StreamOptions, decoder_name, decoder_used
 from streamasr.core.protocol import encode
 from streamasr.core.recognizer import Engine
 from streamasr.core.stream import Stream
-from streamasr.edge.lm.compile import cache_folder
+from streamasr.edge.folders import cache_folder
 from streamasr.edge.settings import Settings
 
 log = logging.getLogger(__name__)

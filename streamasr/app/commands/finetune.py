@@ -79,6 +79,7 @@ def finetune(
     """
     from streamasr.app.finetune import gathering, personal
     from streamasr.edge import bundle
+    from streamasr.edge.folders import data_folder
 
     base = bundle.load(bundle.find(model))
     wanted = f"{base.path.name}-{name}"
@@ -92,7 +93,7 @@ def finetune(
         raise UsageError("there is no speech to learn from", remedy="give a folder, or --record")
     check_extra()
     personal.check_base(base)
-    folder = folder or bundle.user_folder() / "speech" / name
+    folder = folder or data_folder() / "speech" / name
     if record and not read_aloud(base, folder, prompts=prompts, microphone=input, minutes=minutes):
         print(
             f"{folder} keeps what there is: the same command goes on with it, "

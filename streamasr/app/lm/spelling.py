@@ -10,7 +10,7 @@ from pathlib import Path
 from streamasr.app.lm.align_letters import Graphone, align_letters
 from streamasr.app.lm.estimate import choose_words, count, estimate
 from streamasr.app.lm.prune import prune
-from streamasr.edge.lm.compile import cache_folder
+from streamasr.edge.folders import cache_folder
 from streamasr.edge.lm.lexicon import Lexicon
 from streamasr.edge.lm.spelling import LetterReader
 

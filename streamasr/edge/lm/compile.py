@@ -27,6 +27,7 @@ from streamasr.core.graph import Calibration, GraphModel, SearchGraph, SearchOpt
 from streamasr.core.phones import PHONES
 from streamasr.core.units import Speller
 from streamasr.edge.bundle import ARPA_FILE, FACTS_FILE, LEXICON_FILE, Bundle
+from streamasr.edge.folders import cache_folder
 from streamasr.edge.lm.arpa import read_arpa
 from streamasr.edge.lm.compact import compact, map_graph, write_graph
 from streamasr.edge.lm.graph import build_graph
@@ -89,12 +90,6 @@ def _known(kind: type, values: Mapping[str, Any]) -> Mapping[str, Any]:
         if type(value) not in (kinds[name], int):
             raise ConfigError(f"{name} is {value!r}")
     return values
-
-
-def cache_folder() -> Path:
-    """Where compiled graphs are kept."""
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(home) / "streamasr"
 
 
 def cached_file(checksums: Mapping[str, str], cache: Path) -> Path:
