@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator
+from ctypes.util import find_library
 from pathlib import Path
 
 import pytest
 
+NEEDS_SOUND = pytest.mark.skipif(
+    any(shutil.which(p) is None for p in ("pulseaudio", "pactl", "paplay"))
+    or find_library("portaudio") is None,
+    reason="needs pulseaudio, pulseaudio-utils, libportaudio2 and libasound2-plugins",
+)
 ASOUND_CONF = "pcm.!default { type pulse }\nctl.!default { type pulse }\n"
 
 

@@ -27,7 +27,7 @@ from playwright.async_api import Page, async_playwright, expect
 from streamasr.app.formats import Format, writer_for
 from streamasr.edge.client import Transcript, connect, transcribe
 from tests.edge.daemon import pieces
-from tests.edge.test_server import Process
+from tests.edge.processes import SCRIPTED, Process, program
 
 ROOT = Path(__file__).parents[1]
 MODEL = ROOT / "models" / "en-small"
@@ -39,7 +39,7 @@ CLIP = CLIPS[1]
 CHROMIUM = shutil.which("chromium")
 FAKE_DEVICE = "--use-fake-device-for-media-stream"
 FAKE_UI = "--use-fake-ui-for-media-stream"
-DAEMON = ("streamasr", "serve") if MODEL.exists() else ("tests.edge.scripted_server",)
+DAEMON = (sys.executable, "-m", "streamasr", "serve") if MODEL.exists() else SCRIPTED
 
 pytestmark = [
     pytest.mark.slow,
@@ -52,23 +52,10 @@ pytestmark = [
 async def served(port: str = "0", **environ: str) -> AsyncIterator[Process]:
     """The daemon, ready; its `url` is that of a websocket client."""
     settings = {"STREAMASR_SERVER_PORT": port} | environ
-    child = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        *DAEMON,
-        env=os.environ | settings,
-        cwd=ROOT,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    running = Process(child, "", [])
-    try:
+    async with program(*DAEMON, environ=settings) as running:
         line = await running.until_logged("browser")
         running.url = line.split()[-1].replace("http", "ws").removesuffix("/demo")
         yield running
-    finally:
-        if child.returncode is None:
-            child.kill()
-        await running.end()
 
 
 @asynccontextmanager

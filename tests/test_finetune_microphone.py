@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from ctypes.util import find_library
 from pathlib import Path
 
 import pytest
@@ -17,17 +15,13 @@ import soundfile
 from streamasr.app.manifest import read_manifest
 from streamasr.app.mixing import read_clip
 from tests.conftest import CLIP_TEXTS, DATA
-from tests.sound import SoundServer, sound_server
+from tests.sound import NEEDS_SOUND, SoundServer, sound_server
 from tests.test_virtual_microphone import best_match
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(600),
-    pytest.mark.skipif(
-        any(shutil.which(p) is None for p in ("pulseaudio", "pactl", "paplay"))
-        or find_library("portaudio") is None,
-        reason="needs pulseaudio, pulseaudio-utils, libportaudio2 and libasound2-plugins",
-    ),
+    NEEDS_SOUND,
 ]
 CLIPS = {text: DATA / name for name, text in CLIP_TEXTS.items()}
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from ctypes.util import find_library
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +17,7 @@ import soundfile
 
 from streamasr.core.audio import Samples
 from streamasr.edge.microphone import Heard, Lost, Microphone, Resumed, Stalled
-from tests.sound import SoundServer, sound_server
+from tests.sound import NEEDS_SOUND, SoundServer, sound_server
 
 CLIP = Path(__file__).parent / "data" / "1970-28415-0030.flac"
 RATE = 16_000
@@ -27,11 +25,7 @@ RATE = 16_000
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(120),
-    pytest.mark.skipif(
-        any(shutil.which(p) is None for p in ("pulseaudio", "pactl", "paplay"))
-        or find_library("portaudio") is None,
-        reason="needs pulseaudio, pulseaudio-utils, libportaudio2 and libasound2-plugins",
-    ),
+    NEEDS_SOUND,
 ]
 
 

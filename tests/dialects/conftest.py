@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ import soundfile
 from streamasr.app.wer import count_errors
 from streamasr.core.audio import Resampler
 from tests.conftest import CLIP_TEXTS, DATA
+from tests.edge.daemon import Daemon, daemon
 
 PORTS = r"(?=.*ready on ws://127\.0\.0\.1:(\d+))(?=.*tcp://127\.0\.0\.1:(\d+))"
 COMPILING_S = 300
@@ -69,6 +70,16 @@ def served(session_cache: None, tmp_path_factory: pytest.TempPathFactory) -> Ite
         process.wait()
     complaints = [line for line in log.read_text().splitlines() if " ERROR " in line]
     assert not complaints
+
+
+@pytest.fixture
+async def guarded(tmp_path: Path) -> AsyncIterator[Daemon]:
+    """A daemon that wants the token ``right``."""
+    file = tmp_path / "tokens"
+    file.write_text("right\n")
+    file.chmod(0o600)
+    async with daemon(server__token_file=str(file)) as running:
+        yield running
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import json
 import shutil
 import subprocess
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from websockets.sync.client import connect
 
 from streamasr.core.oggstream import OggPackets
 from tests.dialects.conftest import Clip, Served, blocks
-from tests.edge.daemon import Daemon, daemon
+from tests.edge.daemon import Daemon
 
 pytestmark = pytest.mark.filterwarnings("ignore:websockets:DeprecationWarning")
 
@@ -228,15 +228,6 @@ def test_what_makes_no_sense_is_an_error_and_a_close(
             socket.recv(timeout=20)
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == code
-
-
-@pytest.fixture
-async def guarded(tmp_path: Path) -> AsyncIterator[Daemon]:
-    file = tmp_path / "tokens"
-    file.write_text("right\n")
-    file.chmod(0o600)
-    async with daemon(server__token_file=str(file)) as running:
-        yield running
 
 
 async def test_the_key_is_a_token_of_ours(guarded: Daemon) -> None:

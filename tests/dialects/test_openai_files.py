@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,7 +19,7 @@ from openai import (
 
 from tests.conftest import DATA
 from tests.dialects.conftest import CLIP, Clip, Served
-from tests.edge.daemon import Daemon, daemon
+from tests.edge.daemon import Daemon
 
 
 @pytest.fixture
@@ -170,15 +168,6 @@ def test_a_form_that_makes_no_sense_is_an_error(served: Served, kind: str, body:
     status, _, rest = answer.partition(b"\r\n")
     assert status.split()[1] in (b"400", b"415")
     assert json.loads(rest.partition(b"\r\n\r\n")[2])["error"]["type"] == "invalid_request_error"
-
-
-@pytest.fixture
-async def guarded(tmp_path: Path) -> AsyncIterator[Daemon]:
-    file = tmp_path / "tokens"
-    file.write_text("right\n")
-    file.chmod(0o600)
-    async with daemon(server__token_file=str(file)) as running:
-        yield running
 
 
 async def test_the_key_is_a_token_of_ours(guarded: Daemon, clip: Clip) -> None:

@@ -7,7 +7,6 @@ import base64
 import json
 import subprocess
 import venv
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from tests.dialects.conftest import Clip, Served, blocks
-from tests.edge.daemon import Daemon, daemon
+from tests.edge.daemon import Daemon
 
 # the client opens its websocket in a way that the library has since come to dislike
 pytestmark = pytest.mark.filterwarnings("ignore:connect:DeprecationWarning")
@@ -188,15 +187,6 @@ def test_a_mistake_is_an_error_and_the_session_goes_on(
         assert event["error"]["param"] == param
         say(socket, "input_audio_buffer.clear")
         assert hear(socket)["type"] == "input_audio_buffer.cleared"
-
-
-@pytest.fixture
-async def guarded(tmp_path: Path) -> AsyncIterator[Daemon]:
-    file = tmp_path / "tokens"
-    file.write_text("right\n")
-    file.chmod(0o600)
-    async with daemon(server__token_file=str(file)) as running:
-        yield running
 
 
 async def test_a_secret_opens_the_door_for_a_page(guarded: Daemon) -> None:

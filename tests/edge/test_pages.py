@@ -10,7 +10,7 @@ from streamasr.edge.pages import DEMO_PATH, POLICY, TYPES, demo_routes
 from streamasr.edge.server import page_address
 from streamasr.errors import ConfigError
 from tests.edge.daemon import daemon, settings_of
-from tests.edge.test_server import ready
+from tests.edge.processes import ready
 
 FILES = sorted(path.name for path in WEB.iterdir())
 ASSETS = [name for name in FILES if name != "index.html"]

@@ -2,16 +2,12 @@ import asyncio
 import contextlib
 import os
 import pty
-import re
 import shutil
 import signal
 import socket
 import ssl
 import subprocess
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -21,66 +17,11 @@ from streamasr.edge.client import connect, transcribe
 from streamasr.edge.listening import listen
 from streamasr.errors import OverloadError, PeerError, StreamasrError
 from tests.edge.daemon import pcm, pieces, settings_of
+from tests.edge.processes import ROOT, SCRIPTED, process, program, ready
 from tests.edge.test_service import get
 from tests.fakes import tone
 
-ROOT = Path(__file__).parents[2]
 AUDIO = pcm(tone(1.0))
-
-
-@dataclass
-class Process:
-    process: asyncio.subprocess.Process
-    url: str
-    log: list[str]
-
-    def signal(self) -> None:
-        self.process.send_signal(signal.SIGTERM)
-
-    async def until_logged(self, text: str) -> str:
-        assert self.process.stderr is not None
-        while line := (await self.process.stderr.readline()).decode():
-            self.log.append(line)
-            if text in line:
-                return line
-        raise AssertionError(f"{text!r} was not logged: {self.log}")
-
-    async def end(self) -> int:
-        """The exit code, once the process has ended; its log is complete then."""
-        assert self.process.stderr is not None
-        self.log += (await self.process.stderr.read()).decode().splitlines(keepends=True)
-        return await self.process.wait()
-
-
-@asynccontextmanager
-async def process(**environ: str) -> AsyncIterator[Process]:
-    """The daemon in a process of its own; not yet ready."""
-    settings = {"STREAMASR_SERVER_PORT": "0"} | environ
-    child = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "tests.edge.scripted_server",
-        env=os.environ | settings,
-        cwd=ROOT,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    running = Process(child, "", [])
-    try:
-        yield running
-    finally:
-        if child.returncode is None:
-            child.kill()
-            await running.end()
-
-
-@asynccontextmanager
-async def ready(**environ: str) -> AsyncIterator[Process]:
-    async with process(**environ) as running:
-        line = await running.until_logged("ready on")
-        found = re.search(r"(wss?://\S+:\d+)/v1/stream", line)
-        assert found
-        running.url = found[1]
-        yield running
 
 
 async def test_sigterm_with_nobody_there_ends_at_once_with_0() -> None:
@@ -213,25 +154,16 @@ async def test_a_stuck_engine_gives_no_signs_of_life_though_the_loop_goes_on(
 async def test_systemd_opens_the_port_and_the_first_client_starts_us() -> None:
     with socket.create_server(("127.0.0.1", 0)) as sock:
         port = sock.getsockname()[1]
-    child = await asyncio.create_subprocess_exec(
-        "systemd-socket-activate", f"--listen=127.0.0.1:{port}", "--setenv=PYTHONPATH",
-        "--setenv=STREAMASR_SERVER_WYOMING_PORT",
-        sys.executable, "-m", "tests.edge.scripted_server",
-        env=os.environ | {"PYTHONPATH": str(ROOT), "STREAMASR_SERVER_WYOMING_PORT": "-1"},
-        cwd=ROOT, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    running = Process(child, f"ws://127.0.0.1:{port}", [])
-    try:
+    environ = {"PYTHONPATH": str(ROOT), "STREAMASR_SERVER_WYOMING_PORT": "-1"}
+    command = ["systemd-socket-activate", f"--listen=127.0.0.1:{port}"]
+    command += [f"--setenv={name}" for name in environ]
+    async with program(*command, *SCRIPTED, environ=environ) as running:
         await running.until_logged("Listening on")
-        transcript = await transcribe(running.url, pieces(AUDIO), vad=False)
+        transcript = await transcribe(f"ws://127.0.0.1:{port}", pieces(AUDIO), vad=False)
         assert transcript.finals
         await running.until_logged(f"ready on ws://127.0.0.1:{port}/v1/stream")
         running.signal()
         assert await running.end() == 0
-    finally:
-        if child.returncode is None:
-            child.kill()
-            await running.end()
 
 
 async def test_nothing_that_was_said_and_no_token_is_logged(tmp_path: Path) -> None:
@@ -321,26 +253,15 @@ async def test_sighup_shows_a_renewed_certificate(tmp_path: Path) -> None:
 
 async def test_a_terminal_that_closes_ends_what_was_started_there() -> None:
     master, slave = pty.openpty()
-    child = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", CONTROLLED, sys.executable, "-m", "tests.edge.scripted_server"),
-        env=os.environ | {"STREAMASR_SERVER_PORT": "0"},
-        cwd=ROOT,
-        stdin=slave,
-        stderr=asyncio.subprocess.PIPE,
-        start_new_session=True,
-    )
-    os.close(slave)
-    running = Process(child, "", [])
-    try:
+    command = [sys.executable, "-c", CONTROLLED, *SCRIPTED]
+    environ = {"STREAMASR_SERVER_PORT": "0"}
+    async with program(*command, environ=environ, stdin=slave, start_new_session=True) as running:
+        os.close(slave)
         await running.until_logged("ready on")
         running.process.send_signal(signal.SIGHUP)  # of somebody else: the terminal is there
         await running.until_logged("reloaded")
         os.close(master)
         assert await running.end() == 0
-    finally:
-        if child.returncode is None:
-            child.kill()
-            await running.end()
 
 
 CONTROLLED = """
