@@ -64,7 +64,7 @@ class Presence:
     def finish(self) -> None:
         """The utterance is over: a short one is judged by what there was."""
         count = len(self._recent)
-        if FEWEST <= count < WINDOW and self._had_vowel:
+        if count >= FEWEST and self._had_vowel:
             self.is_sure = self.is_sure or sum(self._recent) / count >= self._threshold
 
 

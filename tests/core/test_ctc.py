@@ -53,10 +53,24 @@ def test_the_blank_run_counts_from_the_last_token() -> None:
 
 def test_reset_forgets_the_last_token() -> None:
     ctc = GreedyCtc()
-    ctc.push(emissions([0, 1]))
+    ctc.push(emissions([0, 1, 0]))
     ctc.reset()
     assert (ctc.tokens, ctc.blank_run, ctc.emissions) == ([], 0, 0)
     assert ctc.push(emissions([1])) == [Token(1, 0, 1, pytest.approx(0.9))]
+
+
+def test_a_probability_that_was_rounded_up_is_no_more_than_certain() -> None:
+    ctc = GreedyCtc()
+    ctc.push(np.array([[-20.0, 1e-6]], np.float32))
+    assert ctc.tokens == [Token(1, 0, 1, 1.0)]
+
+
+def test_what_a_writer_says_twice_is_two_tokens() -> None:
+    written = np.array([[2, np.log(0.5)], [2, np.log(0.25)], [0, 0.0]], np.float32)
+    ctc = GreedyCtc()
+    told = ctc.push_written(written)
+    assert told == [Token(2, 0, 1, pytest.approx(0.5)), Token(2, 1, 2, pytest.approx(0.25))]
+    assert ctc.blank_run == 1
 
 
 def test_another_unit_can_be_the_blank() -> None:

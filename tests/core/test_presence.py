@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from streamasr.core.phones import PHONE_IDS, PHONES
+from streamasr.core.phones import PHONE_IDS, PHONES, VOWELS
 from streamasr.core.presence import DOUBT, FEWEST, WINDOW, Presence, certainty
 
 SURE, FAIR, VAGUE = 0.8, 0.5, 0.2
@@ -62,6 +62,12 @@ def test_what_has_no_vowel_is_no_speech_however_sure() -> None:
     assert not ended(hiss)
     assert not ended(hiss[:20])
     assert ended(hiss[:20], sounding(SURE, 1))
+    assert ended(sounding(SURE, 1), hiss[:20])
+
+
+@pytest.mark.parametrize("phone", PHONES[1:])
+def test_which_phones_are_vowels(phone: str) -> None:
+    assert ended(sounding(SURE, 20, phone=phone)) == (phone in VOWELS)
 
 
 def test_silence_says_nothing_for_or_against() -> None:

@@ -13,6 +13,7 @@ from streamasr.core.events import Final, SpeechEnded, Word
 from streamasr.core.model import Emissions
 from streamasr.core.phones import PHONE_IDS
 from streamasr.core.presence import Presence
+from streamasr.core.proofreading import Proofreader
 from streamasr.core.utterance import Utterance
 from tests.fakes import FACTS, UNITS
 
@@ -111,6 +112,25 @@ def test_text_is_held_back_until_somebody_surely_speaks() -> None:
     assert one.push(doubtful([0] * 10, 0.9)), "shown although nothing new was said"
     assert one.text == "kami lo"
     assert not one.push(doubtful([0] * 10, 0.9))
+
+
+def test_the_end_completes_the_last_word() -> None:
+    decoder = GreedyDecoder(UNITS, proofreader=Proofreader(["kamin"]))
+    one = Utterance(decoder, HOP, 0, start=0, origin=0)
+    one.heard = 100_000
+    one.push(emissions([KA, MI]))
+    final, _ = one.conclude("silence", 3000, with_words=True)
+    assert isinstance(final, Final)
+    assert final.text == "kamin"
+
+
+def test_the_end_of_a_short_utterance_decides_whether_somebody_spoke() -> None:
+    one = Utterance(GreedyDecoder(UNITS), HOP, 0, start=0, origin=0, presence=Presence(0.4))
+    one.heard = 100_000
+    assert not one.push(doubtful([KA, MI, 0, 0, 0], 0.5))
+    final, _ = one.conclude("silence", 3000, with_words=True)
+    assert isinstance(final, Final)
+    assert final.text == "kami"
 
 
 def test_what_noise_sounds_like_is_no_final() -> None:

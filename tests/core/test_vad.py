@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from streamasr.core.vad import (
     MS,
-    OPEN_FRAMES,
     VAD_FRAME,
     Closed,
+    Gate,
     GateItem,
     Opened,
     OpenGate,
@@ -70,8 +70,14 @@ def test_the_pre_roll_never_reaches_before_the_audio_or_into_the_last_utterance(
 
 
 def test_short_sounds_do_not_open_the_gate() -> None:
-    click = np.concatenate([silence(0.5), tone(0.02 * (OPEN_FRAMES - 1)), silence(0.5)])
+    click = np.concatenate([silence(0.5), tone(0.04), silence(0.5)])
     assert gate().process(np.tile(click, 3)) == []
+    assert gate().process(np.concatenate([click, tone(0.06)]))
+
+
+def test_speech_begins_with_the_first_of_the_frames_that_opened_the_gate() -> None:
+    audio = np.concatenate([silence(0.5), tone(0.02), silence(0.02), tone(0.2)])
+    assert gate().process(audio)[0] == Opened(8000)
 
 
 def test_a_pause_shorter_than_the_endpoint_does_not_close_it() -> None:
@@ -130,12 +136,44 @@ def test_a_long_gap_moves_positions_and_ends_the_utterance() -> None:
     assert joined(one.process(tone(0.2)))[0] == Opened(108_000)
 
 
+def test_no_pre_roll_reaches_over_a_long_gap() -> None:
+    one = gate()
+    one.process(silence(1.0))
+    assert one.skip(100_000) == []
+    opened, speech = joined(one.process(tone(0.2)))
+    assert opened == Opened(116_000)
+    assert speech[0] == 116_000  # type: ignore[index]
+
+
+@pytest.mark.parametrize("one", [gate(endpoint_ms=2000), OpenGate()])
+def test_a_gap_is_long_when_it_is_over_a_second(one: Gate) -> None:
+    one.process(tone(0.5))
+    assert not any(isinstance(item, Closed) for item in one.skip(16_000))
+    assert isinstance(one.skip(16_001)[-1], Closed)
+
+
 def test_reset_forgets_the_open_utterance() -> None:
     one = gate()
     one.process(tone(0.5))
     one.reset()
     assert one.flush() == []
     assert joined(one.process(tone(0.2)))[:1] == [Opened(8000)]
+
+
+def test_positions_go_on_over_what_a_reset_forgot() -> None:
+    one = gate()
+    one.process(tone(0.5)[:7777])
+    one.reset()
+    assert joined(one.process(tone(0.2)))[:1] == [Opened(7777)]
+
+
+def test_reset_lets_the_detector_forget_the_room() -> None:
+    audio = np.concatenate([noise(0.5, 1e-3), voice(1.0), noise(1.0, 0.05)])
+    one = VadGate(WebRtcVad())
+    fresh = one.process(audio)
+    one.reset()
+    again = one.process(audio)
+    assert [item.at + len(audio) for item in fresh] == [item.at for item in again]
 
 
 def test_a_gate_holds_no_more_than_pre_roll_and_window() -> None:
@@ -187,7 +225,7 @@ def test_silence_after_speech_and_steady_noise_do_not_open_it_again() -> None:
     assert [type(item) for item in items] == [Opened, tuple, Closed]
 
 
-@pytest.mark.parametrize("gain_db", [0, -20, -30])
+@pytest.mark.parametrize("gain_db", [0, -20, -30, -40])
 def test_a_voice_is_heard_at_any_recording_level(gain_db: int) -> None:
     gain = np.float32(10 ** (gain_db / 20))
     audio = np.concatenate([noise(1.0, 5e-4), voice(2.0), noise(1.0, 5e-4)]) * gain
@@ -198,6 +236,35 @@ def test_a_voice_is_heard_at_any_recording_level(gain_db: int) -> None:
     assert isinstance(closed, Closed)
     assert opened.at == pytest.approx(16_000, abs=100 * MS)
     assert closed.at == pytest.approx(48_000, abs=150 * MS)
+
+
+def test_a_voice_too_faint_for_any_microphone_is_none() -> None:
+    audio = np.concatenate([silence(1.0), voice(2.0) * np.float32(10 ** (-55 / 20)), silence(1.0)])
+    assert VadGate(WebRtcVad()).process(audio) == []
+
+
+LEVELS = {
+    "click": np.where(np.arange(400) % 2, 0.8, -0.8).astype(np.float32),
+    "loud voice": voice(2.0),
+}
+
+
+@pytest.mark.parametrize(("before", "pause_s"), [("click", 0.5), ("loud voice", 20.0)])
+def test_a_quiet_voice_is_heard_soon_after_a_click_and_later_after_a_loud_one(
+    before: str, pause_s: float
+) -> None:
+    first = np.concatenate([noise(1.0, 1e-4), LEVELS[before], noise(pause_s, 1e-4)])
+    quiet = np.concatenate([voice(2.0) * np.float32(10 ** (-35 / 20)), noise(1.0, 1e-4)])
+    one = VadGate(WebRtcVad())
+    one.process(first)
+    opened, _, closed = joined(one.process(quiet))
+    assert opened == Opened(pytest.approx(len(first), abs=100 * MS))
+    assert closed == Closed(pytest.approx(len(first) + 32_000, abs=150 * MS))
+
+
+def test_a_voice_is_heard_though_it_began_before_we_listened() -> None:
+    audio = np.concatenate([voice(2.0)[4000:], noise(1.0, 5e-4)])
+    assert VadGate(WebRtcVad()).process(audio)[0] == Opened(0)
 
 
 def test_reset_gives_the_detector_a_fresh_start() -> None:
