@@ -4,7 +4,7 @@ import random
 import pytest
 
 from streamasr.core.events import Final, Gap, Partial, SpeechEnded, SpeechStarted, Word
-from streamasr.core.hotwords import HotWord
+from streamasr.core.hotwords import MOST, HotWord
 from streamasr.core.messages import (
     CLIENT_TYPES,
     ERRORS,
@@ -21,7 +21,17 @@ from streamasr.core.messages import (
     Stop,
     WireError,
 )
-from streamasr.core.protocol import CHECKS, Dialogue, State, decode_client, decode_server, encode
+from streamasr.core.options import MOST_ALTERNATIVES
+from streamasr.core.protocol import (
+    CHECKS,
+    MAX_ID_LENGTH,
+    Dialogue,
+    State,
+    decode_client,
+    decode_server,
+    encode,
+)
+from streamasr.core.wordnet import MOST_WORDS
 
 WORDS = (Word("hello", 100, 200, 0.9), Word("wörld", 300, 400, 0.5))
 LIMITS = Limits(message_bytes=1, text_bytes=2, inbox_s=2.5, idle_s=3.0, session_s=4.0)
@@ -80,6 +90,23 @@ def test_partials_leave_their_words_at_home() -> None:
 
 def test_a_final_without_words_says_so() -> None:
     assert json.loads(encode(Final(0, "a", 0, 1, (), 1.0, "finish")))["words"] == []
+
+
+def test_text_goes_as_it_is_and_numbers_with_four_decimals() -> None:
+    text = encode(Final(0, "wörld", 0, 1, (Word("wörld", 0, 1, 0.98765432),), 0.12344999, "finish"))
+    assert "wörld" in text
+    assert '"confidence":0.9877' in text
+    assert '"confidence":0.1234' in text
+
+
+def test_what_json_cannot_say_is_not_sent() -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        encode(Final(0, "a", 0, 1, (), float("nan"), "finish"))
+
+
+def test_the_longest_text_frame_is_read() -> None:
+    frame = '{"type": "stop", "x": "' + "x" * MAX_TEXT_BYTES
+    assert decode_client(frame[: MAX_TEXT_BYTES - 2] + '"}') == Stop()
 
 
 def test_start_needs_no_fields() -> None:
@@ -144,6 +171,42 @@ def test_what_is_wrong_is_named_with_its_code_and_remedy(code: str, text: str, f
     assert fault in caught.value.message
     assert caught.value.remedy
     assert len(str(caught.value)) < 400
+
+
+LIMITS_OF_FIELDS = [
+    ("start", "sample_rate", 8000, 7999),
+    ("start", "sample_rate", 192_000, 192_001),
+    ("start", "channels", 32, 33),
+    ("start", "endpoint_ms", 120, 119),
+    ("start", "endpoint_ms", 10_000, 10_001),
+    ("start", "max_utterance_s", 1, 0.99),
+    ("start", "max_utterance_s", 120, 120.1),
+    ("start", "alternatives", 0, -1),
+    ("start", "alternatives", MOST_ALTERNATIVES, MOST_ALTERNATIVES + 1),
+    ("start", "grammar", ["a b"] * (MOST_WORDS // 2), ["a b"] * (MOST_WORDS // 2) + ["a"]),
+    ("start", "hotwords", ["a"] * MOST, ["a"] * (MOST + 1)),
+    ("flush", "id", "x" * MAX_ID_LENGTH, "x" * (MAX_ID_LENGTH + 1)),
+    ("flush", "id", 2**53 - 1, 2**53),
+]
+
+
+@pytest.mark.parametrize(("kind", "name", "last", "beyond"), LIMITS_OF_FIELDS)
+def test_the_last_value_is_taken_and_the_next_is_not(
+    kind: str, name: str, last: object, beyond: object
+) -> None:
+    decode_client(json.dumps({"type": kind, name: last}))
+    with pytest.raises(WireError, match=name):
+        decode_client(json.dumps({"type": kind, name: beyond}))
+
+
+def test_a_phrase_without_words_is_none() -> None:
+    assert decode_client('{"type": "start", "grammar": [" ", "on", ""]}') == Start(grammar=("on",))
+
+
+def test_a_long_value_is_quoted_in_part() -> None:
+    with pytest.raises(WireError) as caught:
+        decode_client(json.dumps({"type": "flush", "id": "x" * 300}))
+    assert caught.value.message == 'id is "' + "x" * 56 + "..."
 
 
 def test_an_unsupported_version_lists_those_that_are() -> None:
