@@ -15,18 +15,44 @@ FIELDS = "fields"
 def set_up_logging(level: int, *, force: bool = True, as_json: bool = False) -> None:
     """Log from ``level`` on; without ``force`` what was set up before stays.
 
-    As text, times are left out where a service manager adds its own.
+    The journal of systemd adds times itself, and is told how severe each line is.
     """
-    stamp = "" if "JOURNAL_STREAM" in os.environ else "%(asctime)s "
-    logging.basicConfig(
-        level=level,
-        format=f"{stamp}%(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-        force=force,
+    told = goes_to_journal()
+    stamp = "" if told else "%(asctime)s "
+    logging.basicConfig(level=level, stream=sys.stderr, force=force)
+    plain = logging.Formatter(f"{stamp}%(levelname)s %(name)s: %(message)s")
+    formatter = JsonFormatter() if as_json else plain
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(JournalFormatter(formatter) if told else formatter)
+
+
+def goes_to_journal() -> bool:
+    """Whether the error stream is the journal's; the variable alone is inherited by terminals."""
+    try:
+        stream = os.fstat(sys.stderr.fileno())
+    except (OSError, ValueError):
+        return False
+    return os.environ.get("JOURNAL_STREAM") == f"{stream.st_dev}:{stream.st_ino}"
+
+
+class JournalFormatter(logging.Formatter):
+    """Another formatter's lines, each after its severity as syslog counts: ``<4>`` warns."""
+
+    SEVERITIES = (
+        (logging.CRITICAL, 2),
+        (logging.ERROR, 3),
+        (logging.WARNING, 4),
+        (logging.INFO, 6),
     )
-    if as_json:
-        for handler in logging.getLogger().handlers:
-            handler.setFormatter(JsonFormatter())
+
+    def __init__(self, inner: logging.Formatter) -> None:
+        super().__init__()
+        self._inner = inner
+
+    def format(self, record: logging.LogRecord) -> str:
+        found = (number for level, number in self.SEVERITIES if record.levelno >= level)
+        mark = f"<{next(found, 7)}>"
+        return "\n".join(mark + line for line in self._inner.format(record).splitlines())
 
 
 class JsonFormatter(logging.Formatter):
