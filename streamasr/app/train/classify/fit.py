@@ -73,60 +73,83 @@ def fit(
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
 ) -> Fitted:
     """Train on ``learnt`` and stop by ``held``; ``on_epoch`` may raise to give up."""
-    config = recipe.train
-    torch.manual_seed(config.seed)
-    rng = np.random.default_rng(config.seed)
-    network = WordNetwork(recipe.window, recipe.network, len(labels))
-    network.mean.copy_(torch.from_numpy(_over_frames(learnt.frames, np.mean)))
-    network.deviation.copy_(torch.from_numpy(_over_frames(learnt.frames, np.std)) + 1e-3)
-    mean = copy.deepcopy(network)
-    optimiser = torch.optim.AdamW(
-        network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
-    )
-    updates = config.epochs * math.ceil(len(learnt.labels) / config.batch)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda n: _rate(n, updates))
-    losses = nn.CrossEntropyLoss(label_smoothing=config.label_smoothing)
-    result, best_weights, update = Fitted(mean), mean.state_dict(), 0
+    learner = _Learner(recipe, labels, learnt)
+    mean = learner.mean
+    result, best_weights = Fitted(mean), mean.state_dict()
     begun, worked = time.monotonic(), time.process_time()
-    for number in range(config.epochs):
-        network.train()
-        total = 0.0
-        for frames, targets in batches(recipe, learnt, rng):
-            with torch.autocast("cpu", torch.bfloat16, enabled=config.bf16):
-                frames = network.normalise(frames)
-                strength = min(1.0, (number + 1) / max(1.0, recipe.augment.mask_ramp_epochs))
-                lengths = torch.full((len(frames),), frames.shape[1])
-                seed = config.seed * 1_000_003 + update
-                frames = mask_frames(frames, lengths, recipe.augment, strength, seed)
-                loss = losses(network.score(frames).float(), targets)
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-            optimiser.step()
-            schedule.step()
-            update += 1
-            _follow(mean, network, min(config.average, update / (update + 10)))
-            total += loss.item() * len(targets)
-        scores = classify(mean, held.frames)
-        targets = torch.from_numpy(held.labels)
-        epoch = Epoch(
-            number,
-            total / len(learnt.labels),
-            float((scores.argmax(dim=1) == targets).float().mean()),
-            float(nn.functional.nll_loss(scores, targets)),
-            time.monotonic() - begun,
-            time.process_time() - worked,
-        )
+    for number in range(recipe.train.epochs):
+        loss = learner.learn(number)
+        accuracy, held_loss = _judge(mean, held)
+        seconds, processor_s = time.monotonic() - begun, time.process_time() - worked
+        epoch = Epoch(number, loss, accuracy, held_loss, seconds, processor_s)
         result.epochs.append(epoch)
         best = result.best
         if best is None or (epoch.accuracy, -epoch.held_loss) > (best.accuracy, -best.held_loss):
-            result.best, best_weights = epoch, copy.deepcopy(mean.state_dict())
+            best, best_weights = epoch, copy.deepcopy(mean.state_dict())
+            result.best = best
         on_epoch(epoch)
-        assert result.best is not None
-        if number - result.best.number >= config.patience:
+        if number - best.number >= recipe.train.patience:
             break
     mean.load_state_dict(best_weights)
     return result
+
+
+class _Learner:
+    """The network that is updated, and ``mean``, the running mean of its weights."""
+
+    def __init__(self, recipe: WordRecipe, labels: Sequence[str], learnt: Part) -> None:
+        config = recipe.train
+        torch.manual_seed(config.seed)
+        self._recipe, self._learnt = recipe, learnt
+        self._rng = np.random.default_rng(config.seed)
+        self._network = network = WordNetwork(recipe.window, recipe.network, len(labels))
+        network.mean.copy_(torch.from_numpy(_over_frames(learnt.frames, np.mean)))
+        network.deviation.copy_(torch.from_numpy(_over_frames(learnt.frames, np.std)) + 1e-3)
+        self.mean = copy.deepcopy(network)
+        self._optimiser = torch.optim.AdamW(
+            network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+        )
+        updates = config.epochs * math.ceil(len(learnt.labels) / config.batch)
+        self._schedule = torch.optim.lr_scheduler.LambdaLR(
+            self._optimiser, lambda n: _rate(n, updates)
+        )
+        self._losses = nn.CrossEntropyLoss(label_smoothing=config.label_smoothing)
+        self._updates = 0
+
+    def learn(self, number: int) -> float:
+        """An epoch: every example once; the mean loss."""
+        self._network.train()
+        ramp = max(1.0, self._recipe.augment.mask_ramp_epochs)
+        strength = min(1.0, (number + 1) / ramp)
+        total = 0.0
+        for frames, targets in batches(self._recipe, self._learnt, self._rng):
+            total += self._update(frames, targets, strength) * len(targets)
+        return total / len(self._learnt.labels)
+
+    def _update(self, frames: Tensor, targets: Tensor, strength: float) -> float:
+        """Take a batch [batch, frames, size], its masks at this strength; the loss."""
+        network, config = self._network, self._recipe.train
+        with torch.autocast("cpu", torch.bfloat16, enabled=config.bf16):
+            frames = network.normalise(frames)
+            lengths = torch.full((len(frames),), frames.shape[1])
+            seed = config.seed * 1_000_003 + self._updates
+            frames = mask_frames(frames, lengths, self._recipe.augment, strength, seed)
+            loss = self._losses(network.score(frames).float(), targets)
+        self._optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+        self._optimiser.step()
+        self._schedule.step()
+        self._updates += 1
+        _follow(self.mean, network, min(config.average, self._updates / (self._updates + 10)))
+        return float(loss.item())
+
+
+def _judge(network: WordNetwork, part: Part) -> tuple[float, float]:
+    """Accuracy, and the loss."""
+    scores, targets = classify(network, part.frames), torch.from_numpy(part.labels)
+    right = (scores.argmax(dim=1) == targets).float().mean()
+    return float(right), float(nn.functional.nll_loss(scores, targets))
 
 
 def batches(
