@@ -56,6 +56,14 @@ async def test_partials_of_other_utterances_and_finals_stay() -> None:
     assert not outbox.is_full
 
 
+async def test_it_is_full_when_it_holds_as_many_as_it_may() -> None:
+    outbox = Outbox(bound=2)
+    outbox.put(Gap(0, 1))
+    assert not outbox.is_full
+    outbox.put(Gap(1, 1))
+    assert outbox.is_full
+
+
 async def test_a_reader_that_waits_is_woken() -> None:
     outbox = Outbox(bound=9)
     reader = asyncio.create_task(outbox.get())
