@@ -48,6 +48,9 @@ from streamasr.edge.engines import open_engine
 LEVELS_DB = (None, 20, 10, 6, 0)
 FIT_DB = (None, 10)
 ENDPOINT_MS = 700
+THRESHOLDS = (
+    0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.45, 0.5, 0.55, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -217,51 +220,11 @@ def main(
 def report(
     tests: list[dict[str, Any]], verdict: Verdict, most: tuple[float, float], save: bool
 ) -> None:
-    def select(kind: str, level: int | None = None) -> list[dict[str, Any]]:
-        return [row for row in tests if row["kind"] == kind and row["level"] == level]
-
-    def count(rows: list[dict[str, Any]]) -> int:
-        return len({row["number"] for row in rows})
-
-    speech, near = select("speech"), select("near")
-    hours = sum(row["seconds"] for row in speech if not row["piece"]) / 3600
-    curve = []
+    speech_h = sum(row["seconds"] for row in of_kind(tests, "speech") if not row["piece"]) / 3600
     print("threshold | false/h of speech | near misses taken | orders understood (dB) | wrong")
-    for threshold in (
-        0.02,
-        0.05,
-        0.1,
-        0.2,
-        0.3,
-        0.4,
-        0.45,
-        0.5,
-        0.55,
-        0.6,
-        0.7,
-        0.8,
-        0.9,
-        0.95,
-        0.98,
-    ):
-        per_hour = sum(row["sure"] >= threshold for row in speech) / hours
-        taken = count([row for row in near if row["sure"] >= threshold]) / count(near)
-        understood, wrong = {}, {}
-        for level in LEVELS_DB:
-            said = select("order", level)
-            total = count(said)
-            sure = [row for row in said if row["sure"] >= threshold]
-            bad = {row["number"] for row in sure if not row["right"]}
-            good = {row["number"] for row in sure if row["right"]} - bad
-            name = "clean" if level is None else f"{level}"
-            understood[name] = round(len(good) / total, 4)
-            wrong[name] = round(len(bad) / total, 4)
-        point = {
-            "threshold": threshold, "false_per_hour": round(per_hour, 2),
-            "near_misses_taken": round(taken, 4), "understood": understood, "wrong": wrong,
-        }  # fmt: skip
-        curve.append(point)
-        print(threshold, round(per_hour, 2), round(taken, 3), understood, wrong)
+    curve = [weigh(tests, speech_h, threshold) for threshold in THRESHOLDS]
+    for point in curve:
+        print(*point.values())
     error = calibration_error(
         [row["sure"] for row in tests if row["kind"] == "order"],
         [row["right"] for row in tests if row["kind"] == "order"],
@@ -278,11 +241,43 @@ def report(
         "commands",
         {
             "verdict": {"bias": verdict.bias, "weights": verdict.weights},
-            "orders": count(select("order")), "speech_h": round(hours, 2), "near": count(near),
+            "orders": recordings(of_kind(tests, "order")), "speech_h": round(speech_h, 2),
+            "near": recordings(of_kind(tests, "near")),
             "calibration_error": round(error, 4), "curve": curve, "chosen": chosen,
         },
         save=save,
     )  # fmt: skip
+
+
+def of_kind(
+    tests: list[dict[str, Any]], kind: str, level: int | None = None
+) -> list[dict[str, Any]]:
+    """The rows of a kind of recording with noise at a level; None for those without."""
+    return [row for row in tests if row["kind"] == kind and row["level"] == level]
+
+
+def recordings(rows: list[dict[str, Any]]) -> int:
+    return len({row["number"] for row in rows})
+
+
+def weigh(tests: list[dict[str, Any]], speech_h: float, threshold: float) -> dict[str, Any]:
+    """What is taken and understood where all that is as sure as a threshold is taken."""
+    false = sum(row["sure"] >= threshold for row in of_kind(tests, "speech"))
+    near = of_kind(tests, "near")
+    taken = recordings([row for row in near if row["sure"] >= threshold]) / recordings(near)
+    understood, wrong = {}, {}
+    for level in LEVELS_DB:
+        said = of_kind(tests, "order", level)
+        sure = [row for row in said if row["sure"] >= threshold]
+        bad = {row["number"] for row in sure if not row["right"]}
+        good = {row["number"] for row in sure if row["right"]} - bad
+        name = "clean" if level is None else f"{level}"
+        understood[name] = round(len(good) / recordings(said), 4)
+        wrong[name] = round(len(bad) / recordings(said), 4)
+    return {
+        "threshold": threshold, "false_per_hour": round(false / speech_h, 2),
+        "near_misses_taken": round(taken, 4), "understood": understood, "wrong": wrong,
+    }  # fmt: skip
 
 
 def calibration_error(sure: list[float], right: list[bool], bins: int = 10) -> float:
