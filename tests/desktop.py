@@ -30,6 +30,35 @@ save()
 root.mainloop()
 """
 
+GTK_PAD = """
+import sys
+import gi
+gi.require_version("Gtk", "3.0")
+from gi.repository import GLib
+GLib.set_prgname(sys.argv[2])  # before Gtk is imported: the window is called so
+from gi.repository import Gtk
+from pathlib import Path
+out = Path(sys.argv[1])
+window, view, shown = Gtk.Window(), Gtk.TextView(), [""]
+window.set_default_size(400, 300)
+window.add(view)
+view.connect("preedit-changed", lambda _, text: shown.__setitem__(0, text))
+text = view.get_buffer()
+def save():
+    new = out.with_suffix(".new")
+    held = text.get_text(text.get_start_iter(), text.get_end_iter(), True)
+    new.write_text(held + chr(0) + shown[0], encoding="utf-8")
+    new.replace(out)
+    return True
+window.show_all()
+save()
+GLib.timeout_add(20, save)
+Gtk.main()
+"""
+SYSTEM_PYTHON = "/usr/bin/python3"
+KEYBOARD = "xkb:us::eng"
+"""The input method that the person has."""
+
 PATIENCE_S = 20.0
 
 
@@ -126,6 +155,68 @@ class Pad(Receiver):
     @property
     def text(self) -> str:
         return self._file.read_text(encoding="utf-8")
+
+
+class GtkPad(Receiver):
+    """A text view of GTK that takes part in IBus."""
+
+    name = "GtkPad"
+
+    def __init__(self, display: str, folder: Path) -> None:
+        self._file = folder / "gtkpad.txt"
+        super().__init__(display, [SYSTEM_PYTHON, "-c", GTK_PAD, str(self._file), self.name])
+        until(self._file.exists, "the window did not open")
+
+    @property
+    def text(self) -> str:
+        return self._file.read_text(encoding="utf-8").partition("\0")[0]
+
+    @property
+    def open(self) -> str:
+        """What is shown underlined, to be replaced or committed."""
+        return self._file.read_text(encoding="utf-8").partition("\0")[2]
+
+    def shows(self, text: str, open_: str) -> bool:
+        """Wait until it holds a text, and shows an open one behind it."""
+        deadline = time.monotonic() + PATIENCE_S
+        while (held := (self.text, self.open)) != (text, open_):
+            assert time.monotonic() < deadline, f"it holds {held}, not {(text, open_)}"
+            time.sleep(0.02)
+        return True
+
+
+@contextmanager
+def ibus(home: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """An IBus of our own, on a D-Bus of our own; sets what programs find it by."""
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    bus = subprocess.Popen(
+        ["dbus-daemon", "--session", "--nofork", "--print-address"],
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    assert bus.stdout is not None
+    os.environ["DBUS_SESSION_BUS_ADDRESS"] = bus.stdout.readline().strip()
+    os.environ |= {"HOME": str(home), "GTK_IM_MODULE": "ibus", "NO_AT_BRIDGE": "1"}
+    for name in ("XDG_CONFIG_HOME", "XDG_CACHE_HOME", "IBUS_ADDRESS"):
+        os.environ.pop(name, None)
+    off = [f"--{part}=disable" for part in ("panel", "config", "emoji-extension")]
+    daemon = subprocess.Popen(["ibus-daemon", *off], **quiet)  # type: ignore[call-overload]
+    try:
+        asked = ["ibus", "engine", KEYBOARD]
+        until(lambda: not subprocess.run(asked, **quiet).returncode, "IBus does not start")  # type: ignore[call-overload]
+        yield daemon
+    finally:
+        for process in (daemon, bus):
+            process.terminate()
+            process.wait()
+        bus.stdout.close()
+
+
+def lacks_gtk() -> str:
+    """Why there is no window of GTK here, as a reason to skip."""
+    code = "import gi; gi.require_version('Gtk', '3.0'); gi.require_version('IBus', '1.0')"
+    if subprocess.run([SYSTEM_PYTHON, "-c", code], capture_output=True).returncode:
+        return "needs python3-gi, gir1.2-gtk-3.0, gir1.2-ibus-1.0"
+    return ""
 
 
 class Terminal(Receiver):

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from tests.desktop import Pad, missing, until, x_server
+from tests.desktop import GtkPad, Pad, ibus, lacks_gtk, missing, until, x_server
 from tests.sound import SoundServer, sound_server
 
 DATA = Path(__file__).parent / "data"
@@ -188,6 +188,39 @@ def test_a_sound_server_that_dies_in_mid_sentence_is_survived(
     complaints = dictation.end()
     assert "listening again" in complaints
     assert "Traceback" not in complaints
+
+
+@pytest.mark.skipif(
+    bool(missing("ibus-daemon", "dbus-daemon", modules=("jeepney",)) or lacks_gtk()),
+    reason="needs ibus, python3-gi, gir1.2-gtk-3.0, ibus-gtk3",
+)
+def test_as_an_input_method_words_are_open_until_they_are_settled(
+    pad: Pad, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A recording as the microphone; the desktop's own IBus, a text field of GTK."""
+    compiled = {"HOME": os.environ["HOME"], "XDG_CONFIG_HOME": str(tmp_path / ".config")}
+    for name in ("HOME", "GTK_IM_MODULE", "NO_AT_BRIDGE", "DBUS_SESSION_BUS_ADDRESS"):
+        monkeypatch.setenv(name, "")  # and put back
+    expected = written(CLIPS[0])
+    with ibus(tmp_path):
+        gtk = GtkPad(os.environ["DISPLAY"], tmp_path)
+        gtk.focus()
+        subprocess.run(["setxkbmap", "fr"], check=True)
+        runtime = compiled | {"XDG_RUNTIME_DIR": str(tmp_path)}
+        dictation = subprocess.Popen(
+            [*STREAMASR, "dictate", "--typing", "ibus", "--from", str(DATA / CLIPS[0])],
+            stderr=subprocess.PIPE, text=True, env=os.environ | runtime,
+        )  # fmt: skip
+        shown = set()
+        while dictation.poll() is None:
+            shown.add(gtk.open)
+            time.sleep(0.05)
+        assert dictation.returncode == 0, dictation.communicate()
+        dictation.communicate()
+        assert gtk.shows(expected, "")
+        assert len(shown) > 4, "words appear while they are said"
+        assert subprocess.run(["ibus", "engine"], capture_output=True).stdout.strip()
+        gtk.close()
 
 
 @pytest.mark.skipif(bool(missing("sway", "foot", "wtype")), reason=missing("sway", "foot", "wtype"))

@@ -44,7 +44,7 @@ def dictate(
         typer.Option(
             "--typing",
             metavar="WAY",
-            help="How to type: auto, wtype, xtest, xdotool, dotool, paste, clipboard or stdout.",
+            help="auto, wtype, xtest, xdotool, ibus, dotool, paste, clipboard or stdout.",
         ),
     ] = None,
     hold_back: Annotated[

@@ -30,7 +30,7 @@ MEANINGS = {
     "speaking": "hearing speech",
     "stalled": "the microphone gives no audio",
     "holding": "the focus moved: text waits for its window",
-    "waiting": "waiting until Shift, Ctrl, Alt or Super is let go",
+    "waiting": "waiting for Shift, Ctrl, Alt, Super to be let go, or for a text field",
 }
 
 

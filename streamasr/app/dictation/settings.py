@@ -85,10 +85,12 @@ CHOICES = {
     "mode": tuple(Mode),
     "on_focus": tuple(OnFocus),
     "decoder": ("auto", "greedy", "graph"),
-    "typing": ("auto", "wtype", "xtest", "xdotool", "dotool", "paste", "clipboard", "stdout"),
+    "typing": (
+        "auto", "wtype", "xtest", "xdotool", "ibus", "dotool", "paste", "clipboard", "stdout",
+    ),
     "line_break": ("return", "shift+return"),
     "punctuation": tuple(Punctuation),
-}
+}  # fmt: skip
 DICTATION = {
     "mode": str, "microphone": str, "typing": str, "hold_back": int, "tail_ms": int,
     "endpoint_ms": int, "on_focus": str, "sounds": bool, "model": str, "decoder": str,

@@ -34,6 +34,8 @@ class Target:
     base: int
     """Characters of the page before ``text``; they are settled and not kept."""
     text: str
+    is_open: bool = False
+    """Whether its end is of an utterance that is still being said."""
 
 
 def common_prefix(first: str, second: str) -> int:

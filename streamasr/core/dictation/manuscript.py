@@ -87,8 +87,8 @@ class Manuscript:
         if (guide := self._wanted_guide) is not None:
             coming = words[len(sure) :]
             marked = guide.partial(open_, coming, self._memory(guide), capitals=self.style.capitals)
-            return self._target(marked)
-        return self._target(tuple(open_))
+            return self._target(marked, is_open=True)
+        return self._target(tuple(open_), is_open=True)
 
     def final(self, text: str) -> Target:
         """Take an utterance for good, or do what it commands."""
@@ -146,10 +146,10 @@ class Manuscript:
             held = max(held, unfinished_number(words))
         return words[: len(words) - held]
 
-    def _target(self, open_: tuple[Piece, ...]) -> Target:
+    def _target(self, open_: tuple[Piece, ...], *, is_open: bool = False) -> Target:
         pieces = [piece for utterance in self._utterances for piece in utterance.pieces]
         text, _ = self._compose([*pieces, *open_])
-        return Target(self._page, self._window, self._base, text)
+        return Target(self._page, self._window, self._base, text, is_open)
 
     def _settle(self) -> None:
         """Forget the oldest utterances, half of them at once."""

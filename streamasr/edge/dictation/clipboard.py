@@ -99,6 +99,9 @@ class Paster:
         self._sleep(PASTE_S)
         self._clipboard.write(before)
 
+    def settle(self) -> None:
+        pass
+
     def close(self) -> None:
         self._keyboard.close()
 
@@ -120,6 +123,9 @@ class Copier:
         kept = len(self._text) - edit.erase
         self._text = self._text[: max(0, kept)] + edit.text
         self._clipboard.write([self._text, self._text])
+
+    def settle(self) -> None:
+        pass
 
     def close(self) -> None:
         pass

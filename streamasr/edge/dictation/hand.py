@@ -165,6 +165,8 @@ class Hand:
         edit = smallest_edit(self._typed, target.text)
         if edit.is_empty:
             self._typed = target.text
+            if not target.is_open:
+                manner.typist.settle()
             self._done(target)
             return True
         where = self._focus.window()

@@ -44,6 +44,10 @@ class Typist(Protocol):
         """
         ...
 
+    def settle(self) -> None:
+        """What was written so far will stay, but for what is said to take it back."""
+        ...
+
     def close(self) -> None:
         """Leave keyboard and clipboard as they were found."""
         ...
@@ -90,6 +94,9 @@ class ProgramTypist:
     def write(self, edit: Edit, *, soft_breaks: bool = False) -> None:
         for one in self._calls(edit, soft_breaks):
             call(one)
+
+    def settle(self) -> None:
+        pass
 
     def close(self) -> None:
         pass
@@ -164,6 +171,9 @@ class Printer:
     def write(self, edit: Edit, *, soft_breaks: bool = False) -> None:
         self._out.write(edit.text)
         self._out.flush()
+
+    def settle(self) -> None:
+        pass
 
     def close(self) -> None:
         self._out.write("\n")

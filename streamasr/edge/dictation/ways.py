@@ -15,6 +15,9 @@ from pathlib import Path
 
 from streamasr.edge.dictation.clipboard import Copier, Paster, find_clipboard
 from streamasr.edge.dictation.display import XDisplay
+from streamasr.edge.dictation.ibus import Engine
+from streamasr.edge.dictation.ibusbus import asking, find_address
+from streamasr.edge.dictation.preedit import PreeditTypist
 from streamasr.edge.dictation.typist import (
     Call,
     Printer,
@@ -78,6 +81,18 @@ def _xdotool(environ: Environ) -> Way:
     return Way("xdotool", True, "X11, where python-xlib is not installed")
 
 
+def _ibus(environ: Environ) -> Way:
+    address = find_address(environ)
+    if not address:
+        return Way("ibus", False, "IBus does not run: apt install ibus, then log in anew")
+    try:
+        with asking(address):
+            pass
+    except StreamasrError as error:
+        return Way("ibus", False, str(error))
+    return Way("ibus", True, "an input method: every letter, in programs that take part in IBus")
+
+
 def _dotool(environ: Environ) -> Way:
     if not shutil.which("dotool"):
         return Way("dotool", False, "not installed: https://git.sr.ht/~geb/dotool")
@@ -111,13 +126,14 @@ WAYS: dict[str, Callable[[Environ], Way]] = {
     "wtype": _wtype,
     "xtest": _xtest,
     "xdotool": _xdotool,
+    "ibus": _ibus,
     "dotool": _dotool,
     "paste": _paste,
     "clipboard": _clipboard,
     "stdout": _stdout,
 }
 """The best first."""
-UNASKED = ("wtype", "xtest", "xdotool", "dotool", "clipboard")
+UNASKED = ("wtype", "xtest", "xdotool", "ibus", "dotool", "clipboard")
 """What ``auto`` may choose."""
 
 
@@ -177,6 +193,7 @@ _OPEN: dict[str, Callable[[Environ], Typist]] = {
     "wtype": lambda _: wtype_typist(),
     "xtest": lambda _: XTestTypist(),
     "xdotool": lambda _: xdotool_typist(),
+    "ibus": lambda environ: PreeditTypist(Engine.connect(find_address(environ))),
     "dotool": lambda _: dotool_typist(),
     "paste": _open_paste,
     "clipboard": _open_clipboard,

@@ -103,6 +103,9 @@ class XTestTypist:
                 raise DeviceError(f"the keyboard has no key 0x{symbol:x}")
             self._x.tap(code, [self._code(SHIFT_L)] * shift)
 
+    def settle(self) -> None:
+        pass
+
     def close(self) -> None:
         """Give the lent keys back and leave."""
         with self._x.quietly():

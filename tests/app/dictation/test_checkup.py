@@ -31,10 +31,11 @@ def test_on_wayland_that_does_not_answer_each_better_way_says_what_it_needs(
     tmp_path: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    environ = {"WAYLAND_DISPLAY": "wayland-99"}
+    environ = {"WAYLAND_DISPLAY": "wayland-99", "HOME": str(tmp_path)}
     typing, focus = check_typing(environ), check_focus(environ)
     assert typing.status is Status.WARN
     assert "wtype: not installed: apt install wtype" in typing.remedy
+    assert "ibus: IBus does not run: apt install ibus" in typing.remedy
     assert "dotool: not installed" in typing.remedy
     assert focus.status is Status.WARN
     assert "keep the window" in focus.remedy

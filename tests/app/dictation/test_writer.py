@@ -30,6 +30,9 @@ class Pen:
         self.breaks.append(soft_breaks)
         self.paper.write(edit)
 
+    def settle(self) -> None:
+        pass
+
     def close(self) -> None:
         self.closed = True
 

@@ -22,6 +22,7 @@ class Paper:
         self.focus = Window("a")
         self.texts: dict[str, str] = {"a": "", "b": "", "": ""}
         self.edits: list[Edit] = []
+        self.settled: list[str] = []
         self.free = threading.Event()
         self.free.set()
         self.broken = False
@@ -40,6 +41,9 @@ class Paper:
         self.edits.append(edit)
         self.texts[self.focus.name] = before[: len(before) - edit.erase] + edit.text
 
+    def settle(self) -> None:
+        self.settled.append(self.texts[self.focus.name])
+
     def close(self) -> None:
         pass
 
@@ -55,6 +59,16 @@ def test_it_types_by_the_smallest_corrections() -> None:
         hand.show(page(text), Manner(paper))
         until(lambda text=text: paper.texts["a"] == text, "not typed")  # type: ignore[misc]
     assert paper.edits == [Edit(0, "Hello wor"), Edit(0, "ds"), Edit(2, "lds")]
+    assert hand.finish(5) == 0
+
+
+def test_what_an_open_utterance_shows_is_not_settled() -> None:
+    paper = Paper()
+    hand = Hand(paper)
+    for text, is_open in (("Two see", True), ("Two cities", True), ("Two cities", False)):
+        hand.show(Target(0, "a", 0, text, is_open), Manner(paper))
+        until(lambda: not hand._targets, "not done")
+    assert paper.settled == ["Two cities"], "though nothing was left to type"
     assert hand.finish(5) == 0
 
 
