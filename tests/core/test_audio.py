@@ -93,6 +93,15 @@ def test_any_bytes_are_samples_or_a_named_leftover(data: bytes, channels: int) -
         decoder.finish()
 
 
+def test_what_stopped_inside_a_frame_is_not_the_beginning_of_what_follows() -> None:
+    decoder = PcmDecoder("s16le")
+    decoder.accept(b"\x01")
+    with pytest.raises(AudioFormatError, match="1 leftover byte,"):
+        decoder.finish()
+    assert decoder.accept(b"\x00\x40").tolist() == [0.5]
+    decoder.finish()
+
+
 def test_channels_are_averaged() -> None:
     data = np.array([[0.5, -0.5], [1.0, 0.0], [0.25, 0.25]], "<f4").tobytes()
     assert PcmDecoder("f32le", 2).accept(data).tolist() == [0.0, 0.5, 0.25]
