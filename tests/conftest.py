@@ -92,12 +92,12 @@ def graph_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(scope="session")
 def language(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small language model that holds what the bundled clips say, and more."""
-    from streamasr.app.lm.build import LanguageOptions, build_language
+    from streamasr.app.lm.build import LanguageOptions, learn_language
 
     out = tmp_path_factory.mktemp("language")
     text = out / "text.txt"
     text.write_text("\n".join([*CLIP_TEXTS.values(), *MORE_SENTENCES]) + "\n")
-    build_language([text], out / "lm", options=LanguageOptions(guess=False, threshold=0.0))
+    learn_language([text], options=LanguageOptions(guess=False)).write(out / "lm", 0.0)
     return out / "lm"
 
 

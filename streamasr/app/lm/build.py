@@ -1,7 +1,7 @@
 """From text to what the graph decoder needs: a pruned 3-gram and a lexicon in a folder.
 
-report = build_language([Path("books.txt.gz")], Path("models/en-small/lm"))
-report = build_language(books, folder, mixed=[Part((Path("commands.txt.gz"),), 0.1)])
+language = learn_language(books, mixed=[Part((Path("commands.txt.gz"),), 0.1)])
+report = language.write(Path("models/en-small/lm"), threshold=2e-7)
 """
 
 from __future__ import annotations
@@ -50,8 +50,6 @@ class LanguageOptions:
 
     order: int = 3
     words: int = 60_000
-    threshold: float = 2e-7
-    """Rise of perplexity below which an n-gram is pruned."""
     least: int = 1
     """Longest n-grams seen fewer times in the main texts are not learnt. 2 saves memory
     from some tens of millions of words on; pruning takes nearly all of them anyway."""
@@ -66,8 +64,8 @@ class LanguageOptions:
     """Pronunciations guessed at most for such a word."""
 
     def __post_init__(self) -> None:
-        if min(self.order, self.words, self.variants, self.least) < 1 or self.threshold < 0:
-            raise ConfigError("order, words, variants and least must be at least 1, threshold 0")
+        if min(self.order, self.words, self.variants, self.least) < 1:
+            raise ConfigError("order, words, variants and least must be at least 1")
         if not 0 <= self.joined <= 1:
             raise ConfigError(f"joined must lie between 0 and 1, not at {self.joined}")
 
@@ -119,23 +117,6 @@ class Language:
             held_out_unknown=measured[1],
             bytes=sum((out / name).stat().st_size for name in (ARPA_FILE, LEXICON_FILE)),
         )
-
-
-def build_language(
-    texts: Sequence[Path],
-    out: Path,
-    *,
-    mixed: Sequence[Part] = (),
-    held_out: Iterable[str] = (),
-    dictionary: Path | None = None,
-    options: LanguageOptions | None = None,
-) -> LanguageReport:
-    """Learn from ``texts`` and write ``out``; see `learn_language`."""
-    options = options or LanguageOptions()
-    language = learn_language(
-        texts, mixed=mixed, held_out=held_out, dictionary=dictionary, options=options
-    )
-    return language.write(out, options.threshold)
 
 
 def learn_language(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, Self
 
 import pytest
@@ -107,9 +107,6 @@ class Desk:
         self._thread.join(timeout=30)
         assert not self._thread.is_alive()
         assert self.hand.finish(20) == 0
-
-
-Opens = Callable[..., Desk]
 
 
 def expected(*parts: Samples) -> str:

@@ -6,7 +6,7 @@ from streamasr.app.lm.build import LanguageOptions, learn_language
 from streamasr.app.lm.sized import write_sized
 from tests.conftest import CLIP_TEXTS, MORE_SENTENCES
 
-OPTIONS = LanguageOptions(guess=False, threshold=0.0)
+OPTIONS = LanguageOptions(guess=False)
 
 
 def test_a_size_is_met_from_below_by_pruning_more(tmp_path: Path) -> None:
