@@ -6,6 +6,8 @@ partials only grow; and streams that share an engine do not know of each other.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from random import Random
 
@@ -16,6 +18,7 @@ from numpy.typing import NDArray
 from streamasr.core.events import Event, Final, Gap, Partial, SpeechEnded, SpeechStarted
 from streamasr.core.model import Emissions
 from streamasr.core.options import StreamOptions
+from streamasr.core.phones import PHONES
 from streamasr.core.stream import Stream
 from streamasr.errors import AudioFormatError, StreamClosed, UsageError
 from tests.fakes import (
@@ -217,6 +220,31 @@ def test_partials_and_words_can_be_left_out() -> None:
     )
 
 
+def test_partials_have_words_where_all_have_them_and_partials_are_to() -> None:
+    for words, partial_words in ((True, True), (True, False), (False, True)):
+        options = StreamOptions(words=words, partial_words=partial_words)
+        partials = [event for event in hear_all(tone(1.0), options) if isinstance(event, Partial)]
+        assert partials
+        assert all(bool(event.words) == (words and partial_words) for event in partials)
+
+
+def test_text_is_held_back_only_where_presence_is_asked_for() -> None:
+    class Vague(ScriptedEngine):
+        def step(self, batch: Sequence[tuple[int, Samples]]) -> list[Emissions]:
+            doubt = np.full((2, len(PHONES)), -np.log(len(PHONES)), np.float32)
+            return [Emissions(answer.units, doubt) for answer in super().step(batch)]
+
+    said = []
+    for presence in (True, False):
+        rig = Rig()
+        options = StreamOptions(presence=presence)
+        rig.stream = Stream(replace(FACTS, presence=0.4), options, gate=tone_gate(options))
+        rig.engine = Vague(capacity=1)
+        rig.engine.open()
+        said.append(texts(rig.hear(tone(1.0)) + rig.finish()))
+    assert said == [[], texts(hear_all(tone(1.0)))]
+
+
 def test_silence_makes_no_work_and_no_events() -> None:
     rig = Rig(StreamOptions())
     assert rig.hear(*[silence(0.1)] * 100) == []
@@ -306,6 +334,15 @@ def test_reset_forgets_the_utterance_and_the_answer_that_is_out() -> None:
     expected = hear_all(np.concatenate([tone(0.5, level=0.4), silence(0.5)]))
     assert texts(after) == texts(expected)
     assert after[0] == SpeechStarted(1, 16_000)
+
+
+def test_reset_closes_the_gate_and_the_next_answer_counts() -> None:
+    rig = Rig()
+    rig.hear(tone(1.0))
+    rig.stream.reset()
+    assert rig.hear(silence(1.0)) == []
+    after = rig.hear(tone(0.5, level=0.4), silence(0.5))
+    assert texts(after) == texts(hear_all(np.concatenate([silence(1.0), tone(0.5, level=0.4)])))
 
 
 def test_a_short_gap_sounds_like_silence_and_says_so() -> None:

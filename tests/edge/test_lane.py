@@ -1,8 +1,10 @@
+from collections.abc import Callable
+
 import pytest
 
 from streamasr.core.audio import AudioDoor
 from streamasr.core.options import StreamOptions
-from streamasr.edge.lane import ITEM_BYTES, SLICE_BYTES, Delivery, Lane
+from streamasr.edge.lane import ITEM_BYTES, SLICE_BYTES, SLICES_PER_TURN, Delivery, Lane
 from streamasr.errors import StreamClosed
 from tests.edge.daemon import as_sent, expected, pcm
 from tests.fakes import ScriptedEngine, silence, tone
@@ -15,11 +17,16 @@ def engine() -> ScriptedEngine:
     return ScriptedEngine()
 
 
-@pytest.fixture
-def lane(engine: ScriptedEngine) -> Lane:
-    lane = Lane(AudioDoor("s16le", 16_000), OPTIONS, lambda delivery: None, wake=lambda lane: None)
+def new_lane(engine: ScriptedEngine, options: StreamOptions = OPTIONS, rate: int = 16_000) -> Lane:
+    door = AudioDoor("s16le", rate)
+    lane = Lane(door, options, lambda delivery: None, wake=lambda lane: None)
     lane.open(engine)
     return lane
+
+
+@pytest.fixture
+def lane(engine: ScriptedEngine) -> Lane:
+    return new_lane(engine)
 
 
 def drive(lane: Lane, engine: ScriptedEngine) -> Delivery:
@@ -55,6 +62,13 @@ def test_one_turn_takes_a_bounded_piece_of_a_large_message(lane: Lane) -> None:
     assert lane.waiting >= 15 * SLICE_BYTES
 
 
+def test_one_turn_takes_a_few_slices_where_nobody_speaks(engine: ScriptedEngine) -> None:
+    lane = new_lane(engine, StreamOptions())
+    lane.audio(bytes(20 * SLICE_BYTES))
+    assert lane.take() is None
+    assert lane.waiting // SLICE_BYTES == 20 - SLICES_PER_TURN
+
+
 def test_many_small_messages_are_taken_as_one(lane: Lane, engine: ScriptedEngine) -> None:
     audio = pcm(tone(0.4))
     for byte in audio:
@@ -83,8 +97,60 @@ def test_room_is_reported_when_the_inbox_is_half_empty(lane: Lane, engine: Scrip
     lane.audio(pcm(silence(0.1)))
     assert not lane.ask_for_room(1000)
     drive(lane, engine)
+    assert not lane.wants_room
     assert lane.ask_for_room(1000)
     assert not lane.wants_room
+
+
+def test_there_is_no_room_until_the_inbox_is_half_empty(lane: Lane, engine: ScriptedEngine) -> None:
+    bound = 4 * SLICE_BYTES
+    lane.audio(bytes(6 * SLICE_BYTES))
+    assert not lane.ask_for_room(bound)
+    while lane.wants_room:
+        assert lane.waiting > bound // 2
+        if (work := lane.take()) is not None:
+            lane.push(engine.step([(lane.slot, work.samples)])[0])
+        lane.collect()
+    assert 0 < lane.waiting <= bound // 2
+
+
+@pytest.mark.parametrize("control", [lambda lane: lane.flush(None), Lane.clear, Lane.finish])
+def test_every_end_takes_what_the_resampler_holds_back(
+    engine: ScriptedEngine, control: Callable[[Lane], None]
+) -> None:
+    lane = new_lane(engine, rate=48_000)
+    lane.audio(bytes(2 * 24_000))
+    control(lane)
+    drive(lane, engine)
+    assert lane.statistics.position == 8000
+
+
+def test_what_a_flush_ends_is_told_before_anything_that_follows(
+    lane: Lane, engine: ScriptedEngine
+) -> None:
+    lane.audio(pcm(tone(0.5)))
+    lane.flush("first")
+    lane.audio(pcm(tone(0.5)))
+    flushed: list[object] = []
+    while lane.has_input or not flushed:
+        if (work := lane.take()) is not None:
+            lane.push(engine.step([(lane.slot, work.samples)])[0])
+        if (delivery := lane.collect()) is not None:
+            flushed += delivery.flushed
+            if flushed == ["first"] and delivery.flushed:
+                assert not any(getattr(event, "utterance", 0) for event in delivery.events)
+    assert flushed == ["first"]
+
+
+def test_words_are_counted_that_are_not_placed(engine: ScriptedEngine) -> None:
+    counts = []
+    for words in (True, False):
+        lane = new_lane(engine, StreamOptions(vad=False, words=words))
+        lane.audio(pcm(tone(1.0)))
+        lane.finish()
+        drive(lane, engine)
+        counts.append(lane.statistics.words)
+    assert counts[0] == counts[1] > 0
 
 
 def test_audio_after_the_end_is_refused(lane: Lane, engine: ScriptedEngine) -> None:
