@@ -110,6 +110,21 @@ def test_a_hot_word_is_heard_that_the_model_lacks(recognizer: Recognizer) -> Non
     assert len(" ".join(texts(events)).split()) == len(CLIP_TEXTS[NAMES[0]].split())
 
 
+def test_words_are_expected_from_the_next_utterance_on(recognizer: Recognizer) -> None:
+    graph = recognizer.facts.graph
+    assert graph is not None
+    hot = heat(graph, [HotWord("blonders", boost=9.0, phones="B L AA N D ER Z")])
+    clip = CLIPS[NAMES[0]]
+    with recognizer.stream() as stream:
+        half = len(clip) // 3
+        events = stream.accept(clip[:half])
+        stream.expect(hot)
+        first = texts(events + stream.accept(clip[half:]) + stream.flush())
+        second = texts(stream.accept(clip) + stream.finish())
+    assert first == texts(heard(recognizer, NAMES[0]))
+    assert second == texts(heard(recognizer, NAMES[0], options=StreamOptions(hotwords=hot)))
+
+
 async def test_many_sessions_with_both_decoders_hear_what_each_hears_alone(
     spoken_bundle: Path, recognizer: Recognizer
 ) -> None:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamasr.core.events import Event
+from streamasr.core.hotwords import HotWords
 from streamasr.core.model import Emissions, ModelFacts
 from streamasr.core.options import StreamOptions
 from streamasr.core.stream import Stream
@@ -96,6 +97,10 @@ class RecognizerStream:
         """Account for lost audio."""
         self._stream.gap(samples)
         return self._run()
+
+    def expect(self, hotwords: HotWords | None) -> None:
+        """Let other words be expected, from the next utterance on."""
+        self._stream.expect(hotwords)
 
     def flush(self) -> list[Event]:
         """End the open utterance; the stream stays usable."""

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 import numpy as np
@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from streamasr.core.endpoint import Evidence, endpoint, endpoint_rules
 from streamasr.core.events import EndReason, Event, Gap, SpeechStarted
 from streamasr.core.features import SAMPLE_RATE
+from streamasr.core.hotwords import HotWords
 from streamasr.core.model import Emissions, ModelFacts
 from streamasr.core.options import StreamOptions
 from streamasr.core.presence import Presence
@@ -105,6 +106,11 @@ class Stream:
         self._is_out = False  # taken, not answered
         self._is_unwanted = False  # taken before a reset
         self._is_finished = False
+
+    def expect(self, hotwords: HotWords | None) -> None:
+        """Let other words be expected, from the next utterance on."""
+        self._options = replace(self._options, hotwords=hotwords)
+        self._new_decoder = self._options.decoder_maker(self._facts)
 
     @property
     def idle(self) -> bool:

@@ -18,68 +18,78 @@ if TYPE_CHECKING:
 
 
 class Action(StrEnum):
-    """What to tell the dictation that runs."""
+    """What to tell the dictation that runs, or to do with what was kept."""
 
     START = "start"
     STOP = "stop"
     TOGGLE = "toggle"
     CANCEL = "cancel"
+    RELOAD = "reload"
     STATUS = "status"
+    KEPT = "kept"
+    FORGET = "forget"
+
+
+ActionArgument = Annotated[
+    Action | None,
+    typer.Argument(
+        metavar="[start|stop|toggle|cancel|reload|status|kept|forget]",
+        help="Steer the dictation that runs; show or delete what was kept. Without it, run one.",
+    ),
+]
+PushOption = Annotated[
+    bool, typer.Option("--push", help="Listen only between `start` and `stop`: push to talk.")
+]
+OnceOption = Annotated[bool, typer.Option("--once", help="Type one utterance, then leave.")]
+TypingOption = Annotated[
+    str | None,
+    typer.Option(
+        "--typing",
+        metavar="WAY",
+        help="auto, wtype, xtest, xdotool, ibus, dotool, paste, clipboard or stdout.",
+    ),
+]
+HoldBackOption = Annotated[
+    int | None,
+    typer.Option("--hold-back", help="Words kept back until more follow; 1 by default."),
+]
+PunctuationOption = Annotated[
+    Punctuation | None,
+    typer.Option(
+        "--punctuation",
+        help="auto sets marks and capitals by itself, spoken writes those that you say.",
+    ),
+]
+RecordingOption = Annotated[
+    str | None,
+    typer.Option("--from", metavar="FILE", help="A recording in place of the microphone."),
+]
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", help="Settings; ~/.config/streamasr/dictation.toml without it."),
+]
+FollowOption = Annotated[
+    bool, typer.Option("--follow", help="With status: a line of JSON whenever it changes.")
+]
+DecoderOption = Annotated[
+    options.DecoderChoice | None,
+    typer.Option("--decoder", help="graph corrects what it typed, greedy never does."),
+]
 
 
 def dictate(
-    action: Annotated[
-        Action | None,
-        typer.Argument(
-            metavar="[start|stop|toggle|cancel|status]",
-            help="Steer the dictation that runs; without it, run one.",
-        ),
-    ] = None,
-    push: Annotated[
-        bool, typer.Option("--push", help="Listen only between `start` and `stop`: push to talk.")
-    ] = False,
-    once: Annotated[bool, typer.Option("--once", help="Type one utterance, then leave.")] = False,
-    typing: Annotated[
-        str | None,
-        typer.Option(
-            "--typing",
-            metavar="WAY",
-            help="auto, wtype, xtest, xdotool, ibus, dotool, paste, clipboard or stdout.",
-        ),
-    ] = None,
-    hold_back: Annotated[
-        int | None,
-        typer.Option("--hold-back", help="Words kept back until more follow; 1 by default."),
-    ] = None,
-    punctuation: Annotated[
-        Punctuation | None,
-        typer.Option(
-            "--punctuation",
-            help="auto sets marks and capitals by itself, spoken writes those that you say.",
-        ),
-    ] = None,
-    input: Annotated[
-        str | None,
-        typer.Option(
-            "--input", "-i", metavar="NAME|N", help="Microphone by number or a part of its name."
-        ),
-    ] = None,
-    recording: Annotated[
-        str | None,
-        typer.Option("--from", metavar="FILE", help="A recording in place of the microphone."),
-    ] = None,
-    config: Annotated[
-        Path | None,
-        typer.Option("--config", help="Settings; ~/.config/streamasr/dictation.toml without it."),
-    ] = None,
-    follow: Annotated[
-        bool, typer.Option("--follow", help="With status: a line of JSON whenever it changes.")
-    ] = False,
+    action: ActionArgument = None,
+    push: PushOption = False,
+    once: OnceOption = False,
+    typing: TypingOption = None,
+    hold_back: HoldBackOption = None,
+    punctuation: PunctuationOption = None,
+    input: options.InputOption = None,
+    recording: RecordingOption = None,
+    config: ConfigOption = None,
+    follow: FollowOption = False,
     model: options.ModelOption = None,
-    decoder: Annotated[
-        options.DecoderChoice | None,
-        typer.Option("--decoder", help="graph corrects what it typed, greedy never does."),
-    ] = None,
+    decoder: DecoderOption = None,
     threads: options.ThreadsOption = 1,
 ) -> None:
     """Type what is said into the window that has the focus.
@@ -95,29 +105,62 @@ def dictate(
       streamasr dictate --push              push to talk: waits for
       streamasr dictate toggle              this
       streamasr dictate status --follow     for status bars
+      streamasr dictate reload              takes up changed settings
       streamasr dictate --once --typing stdout | xargs -0 notify-send
     """
+    if follow and action is not Action.STATUS:
+        raise UsageError("--follow goes with status", remedy="`streamasr dictate status --follow`")
+    if action in (Action.KEPT, Action.FORGET):
+        show_kept() if action is Action.KEPT else forget()
+        return
     if action is not None:
         steer(action, follow=follow)
         return
-    if follow:
-        raise UsageError("--follow goes with status", remedy="`streamasr dictate status --follow`")
     if push and once:
         raise UsageError("--push and --once exclude each other", remedy="choose one")
     from streamasr.app.dictation.running import run
-    from streamasr.app.dictation.settings import Mode, load, overridden
+    from streamasr.app.dictation.settings import Mode, Settings, load, overridden
 
-    mode = Mode.PUSH if push else Mode.ONCE if once else None
-    settings = overridden(
-        load(config, punctuation=punctuation),
-        mode=mode,
-        typing=typing,
-        hold_back=hold_back,
-        microphone=input,
-        model=model,
-        decoder=decoder,
+    def settings() -> Settings:
+        return overridden(
+            load(config, punctuation=punctuation),
+            mode=Mode.PUSH if push else Mode.ONCE if once else None,
+            typing=typing,
+            hold_back=hold_back,
+            microphone=input,
+            model=model,
+            decoder=decoder,
+        )
+
+    run(settings(), recording=recording, threads=threads, read_again=settings)
+
+
+def show_kept() -> None:
+    """Print what was dictated and kept, and where it can be corrected."""
+    from streamasr.app.dictation.keeping import kept, kept_folder
+    from streamasr.app.finetune.gathering import minutes
+    from streamasr.app.manifest import MANIFEST
+    from streamasr.app.table import print_table
+
+    folder = kept_folder()
+    utterances = kept(folder)
+    if not utterances:
+        print(f"nothing is kept in {folder}")
+        return
+    rows = [(u.id, f"{u.duration_s:.1f}", u.text) for u in utterances]
+    print_table(("UTTERANCE", "SECONDS", "TEXT"), rows, right={1})
+    print(
+        f"{minutes(sum(u.duration_s for u in utterances))}; correct the last column, or delete "
+        f"lines, in {folder / MANIFEST}; then `streamasr finetune --dictated`"
     )
-    run(settings, recording=recording, threads=threads)
+
+
+def forget() -> None:
+    """Delete what was dictated and kept."""
+    from streamasr.app.dictation.keeping import forget, kept_folder
+
+    folder = kept_folder()
+    print(f"{folder} is deleted" if forget(folder) else f"nothing is kept in {folder}")
 
 
 def steer(action: Action, *, follow: bool) -> None:
@@ -127,8 +170,6 @@ def steer(action: Action, *, follow: bool) -> None:
     from streamasr.edge.dictation import control
 
     folder = control.runtime_folder()
-    if follow and action is not Action.STATUS:
-        raise UsageError("--follow goes with status", remedy="`streamasr dictate status --follow`")
 
     def show(status: Status) -> None:
         sys.stdout.write(dumps(status, ensure_ascii=False) + "\n")

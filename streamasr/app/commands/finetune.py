@@ -25,42 +25,56 @@ NEEDED = ("torch", "safetensors", "onnx", "sentencepiece", "tomli_w")
 """Packages of the extra [train] without which no model is made."""
 
 
+FolderArgument = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="[DIR]",
+        help="Speech: manifest.tsv, or audio files each beside its words in a .txt. With "
+        "--record where to keep it; one in the user's data folder without it.",
+    ),
+]
+RecordOption = Annotated[
+    bool, typer.Option("--record", help="Show sentences to read, and record them.")
+]
+DictatedOption = Annotated[
+    bool, typer.Option("--dictated", help="Take what `dictate` kept, once you corrected it.")
+]
+NameOption = Annotated[
+    str, typer.Option("--name", metavar="NAME", help="Whose: the model is called MODEL-NAME.")
+]
+MinutesOption = Annotated[
+    float, typer.Option("--minutes", min=1.0, max=60.0, help="Speech to record.")
+]
+PromptsOption = Annotated[
+    Path | None, typer.Option("--prompts", metavar="FILE", help="Sentences to read, one a line.")
+]
+SpeakerOption = Annotated[
+    str | None,
+    typer.Option("--speaker", help="Whose speech, where a manifest has that of several."),
+]
+ForceOption = Annotated[
+    bool, typer.Option("--force", help="Install the model even where it is no better.")
+]
+UndoOption = Annotated[
+    bool, typer.Option("--undo", help="Delete the personal model; recordings stay.")
+]
+ThreadsOption = Annotated[
+    int, typer.Option("--threads", min=0, help="CPU threads; 0 for one a core.")
+]
+
+
 def finetune(
-    folder: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="[DIR]",
-            help="Speech: manifest.tsv, or audio files each beside its words in a .txt. With "
-            "--record where to keep it; one in the user's data folder without it.",
-        ),
-    ] = None,
-    record: Annotated[
-        bool, typer.Option("--record", help="Show sentences to read, and record them.")
-    ] = False,
-    name: Annotated[
-        str, typer.Option("--name", metavar="NAME", help="Whose: the model is called MODEL-NAME.")
-    ] = "me",
-    minutes: Annotated[
-        float, typer.Option("--minutes", min=1.0, max=60.0, help="Speech to record.")
-    ] = 10.0,
-    prompts: Annotated[
-        Path | None,
-        typer.Option("--prompts", metavar="FILE", help="Sentences to read, one a line."),
-    ] = None,
+    folder: FolderArgument = None,
+    record: RecordOption = False,
+    dictated: DictatedOption = False,
+    name: NameOption = "me",
+    minutes: MinutesOption = 10.0,
+    prompts: PromptsOption = None,
     input: InputOption = None,
-    speaker: Annotated[
-        str | None,
-        typer.Option("--speaker", help="Whose speech, where a manifest has that of several."),
-    ] = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Install the model even where it is no better.")
-    ] = False,
-    undo: Annotated[
-        bool, typer.Option("--undo", help="Delete the personal model; recordings stay.")
-    ] = False,
-    threads: Annotated[
-        int, typer.Option("--threads", min=0, help="CPU threads; 0 for one a core.")
-    ] = 0,
+    speaker: SpeakerOption = None,
+    force: ForceOption = False,
+    undo: UndoOption = False,
+    threads: ThreadsOption = 0,
     model: ModelOption = None,
 ) -> None:
     """Adapt a model to your voice and microphone.
@@ -74,6 +88,7 @@ def finetune(
     Examples:
       streamasr finetune --record
       streamasr finetune recordings/ --name ada
+      streamasr finetune --dictated
       streamasr dictate --model en-small-me
       streamasr finetune --undo
     """
@@ -89,8 +104,12 @@ def finetune(
         return
     check_name(name)
     personal.check_name(wanted)
+    if dictated:
+        folder = dictations(record=record, folder=folder)
     if not record and folder is None:
-        raise UsageError("there is no speech to learn from", remedy="give a folder, or --record")
+        raise UsageError(
+            "there is no speech to learn from", remedy="give a folder, --record or --dictated"
+        )
     check_extra()
     personal.check_base(base)
     folder = folder or data_folder() / "speech" / name
@@ -103,6 +122,15 @@ def finetune(
     speech = gathering.gather(folder, speaker)
     print(f"{folder}: {speech.told()}", file=sys.stderr)
     make_and_install(base, speech, name=wanted, force=force, threads=threads)
+
+
+def dictations(*, record: bool, folder: Path | None) -> Path:
+    """Where dictation keeps what was said; raises UsageError where another folder is asked for."""
+    from streamasr.app.dictation.keeping import kept_folder
+
+    if record or folder is not None:
+        raise UsageError("--dictated is a folder of its own", remedy="one at a time")
+    return kept_folder()
 
 
 def check_extra() -> None:

@@ -23,6 +23,7 @@ from queue import SimpleQueue
 from typing import Any, Protocol
 
 from streamasr.app.dictation.board import Board
+from streamasr.app.dictation.keeping import Keeper
 from streamasr.app.dictation.settings import Mode, Settings
 from streamasr.app.dictation.writer import Writer
 from streamasr.app.levels import LevelWatch
@@ -38,7 +39,16 @@ WAITING_BLOCKS = 50
 ANSWER_S = 10.0
 """For the microphone to open."""
 
-COMMANDS = ("start", "stop", "toggle", "cancel", "status")
+COMMANDS = ("start", "stop", "toggle", "cancel", "reload", "status")
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """What settings that were read again bring."""
+
+    settings: Settings
+    hotwords: HotWords | None
+    keeper: Keeper | None
 
 
 class Listening(Protocol):
@@ -84,6 +94,14 @@ class _Quit:
     pass
 
 
+@dataclass(frozen=True, slots=True)
+class _HangUp:
+    pass
+
+
+_Message = _Asked | _FromEar | _Broke | _Quit | _HangUp
+
+
 class Dictation:
     """One dictation of one process."""
 
@@ -96,19 +114,24 @@ class Dictation:
         board: Board,
         *,
         hotwords: HotWords | None = None,
+        keeper: Keeper | None = None,
+        reload: Callable[[], Changed] | None = None,
         is_once: bool = False,
     ) -> None:
         """``listening`` makes a microphone, anew for every time that it listens.
+
+        ``reload`` reads the settings again, and raises StreamasrError where they are broken.
 
         With ``is_once`` it listens once and `run` returns, as it does in the mode ``once``.
         """
         self._settings = settings
         self._writer, self._board = writer, board
         self._make = listening
+        self._keeper, self._reload = keeper, reload
         self._is_once = is_once or settings.mode is Mode.ONCE
         options = StreamOptions(endpoint_ms=settings.endpoint_ms, words=False, hotwords=hotwords)
         self._stream = Recognizer(engine).stream(options)
-        self._inbox: SimpleQueue[_Asked | _FromEar | _Broke | _Quit] = SimpleQueue()
+        self._inbox: SimpleQueue[_Message] = SimpleQueue()
         self._room = threading.Semaphore(WAITING_BLOCKS)
         self._levels = LevelWatch()
         # known to the running thread only:
@@ -139,6 +162,10 @@ class Dictation:
         """End `run` after what was said so far; safe in a signal handler."""
         self._inbox.put(_Quit())
 
+    def hang_up(self) -> None:
+        """Read the settings again, and tell what is wrong with them; safe in a signal handler."""
+        self._inbox.put(_HangUp())
+
     def broke(self, error: StreamasrError) -> None:
         """End `run` with an error of another thread."""
         self._inbox.put(_Broke(error))
@@ -155,7 +182,7 @@ class Dictation:
                 self._open.stop()
             self._stream.close()
 
-    def _take(self, message: _Asked | _FromEar | _Broke | _Quit) -> None:
+    def _take(self, message: _Message) -> None:
         match message:
             case _Asked(word, answer):
                 try:
@@ -169,6 +196,11 @@ class Dictation:
                     self._hear(item)
             case _Broke(error):
                 raise error
+            case _HangUp():
+                try:
+                    self._obey("reload")
+                except StreamasrError as error:
+                    self._board.note(f"the settings stay as they were: {error}")
             case _Quit():
                 self._is_quitting = True
                 self._stop(tail_ms=0)
@@ -187,6 +219,17 @@ class Dictation:
                 self._stop(self._settings.tail_ms)
             case "cancel":
                 self._cancel()
+            case "reload":
+                self._change()
+
+    def _change(self) -> None:
+        """Take up changed settings; they hold from the next utterance on."""
+        if self._reload is None:
+            raise UsageError("this dictation has no settings to read again")
+        changed = self._reload()
+        self._settings, self._keeper = changed.settings, changed.keeper
+        self._stream.expect(changed.hotwords)
+        self._board.note("the settings were read again")
 
     def _start(self) -> None:
         self._writer.release()
@@ -248,6 +291,8 @@ class Dictation:
                 for note in self._levels.accept(samples):
                     self._board.note(note)
                 self._board.level(samples)
+                if self._keeper is not None:
+                    self._keeper.accept(self._stream.position, samples)
                 self._write(self._stream.accept(samples))
                 if self._tail is not None:
                     self._tail -= len(samples)
@@ -295,8 +340,10 @@ class Dictation:
                 case Partial(text=text):
                     self._board.text(text)
                     self._writer.partial(text)
-                case Final(text=text):
+                case Final(text=text, start=start, end=end):
                     self._said += 1
+                    if self._keeper is not None:
+                        self._keeper.final(text, start, end, self._writer.style)
                     self._board.text("")
                     if self._writer.final(text):
                         self._stop(tail_ms=0)

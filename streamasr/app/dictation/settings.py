@@ -66,6 +66,16 @@ class Settings:
     boost: float = DEFAULT_BOOST
     profiles: tuple[Profile, ...] = ()
     line_break: str = "return"
+    keep: bool = False
+    keep_minutes: int = 60
+
+    def kept_at_start(self, running: Settings) -> tuple[Settings, list[str]]:
+        """These settings for a dictation that runs: what only a start can change stays.
+
+        Also the names of those that differ.
+        """
+        fixed = {name: getattr(running, name) for name in AT_START}
+        return replace(self, **fixed), [n for n in AT_START if getattr(self, n) != fixed[n]]
 
     def profile(self, program: str) -> Profile:
         """The first profile that a program's name fits, else one of the defaults."""
@@ -75,11 +85,16 @@ class Settings:
         return Profile(re.compile(""), self.style, None, self.line_break)
 
 
+AT_START = (
+    "mode", "microphone", "typing", "endpoint_ms", "on_focus", "sounds", "model", "decoder",
+)  # fmt: skip
+"""What holds until a dictation ends."""
 LIMITS: dict[str, tuple[float, float]] = {
     "hold_back": (0, 10),
     "tail_ms": (0, 3000),
     "endpoint_ms": (200, 5000),
     "boost": (0, HIGHEST_BOOST),
+    "minutes": (1, 600),
 }
 CHOICES = {
     "mode": tuple(Mode),
@@ -97,6 +112,7 @@ DICTATION = {
     "line_break": str,
 }  # fmt: skip
 TEXT = {"punctuation": str, "commands": bool, "capitals": bool, "numbers": bool}
+LEARN = {"keep": bool, "minutes": int}
 PROFILE = {"match": str, "typing": str, "line_break": str} | TEXT
 TYPE_NAMES = {str: "text", int: "a whole number", bool: "true or false", float: "a number"}
 
@@ -136,13 +152,14 @@ def load(
 
 def parse(table: Mapping[str, Any], punctuation: str | None = None) -> Settings:
     """Settings from a TOML table, see `load`; raises ConfigError."""
-    known = ("dictation", "text", "marks", "replace", "dictionary", "profile")
+    known = ("dictation", "text", "marks", "replace", "dictionary", "learn", "profile")
     _check_names(table, known, "")
     for name in known[:-1]:
         if not isinstance(table.get(name, {}), dict):
             raise ConfigError(f"{name} must be a table", remedy=f"[{name}]")
     values = _values(table.get("dictation", {}), DICTATION, "dictation")
     dictionary = _values(table.get("dictionary", {}), {"words": list, "boost": float}, "dictionary")
+    learn = _values(table.get("learn", {}), LEARN, "learn")
     texts = table.get("text", {}) | ({"punctuation": str(punctuation)} if punctuation else {})
     style = Style(
         **_values(texts, TEXT, "text"),
@@ -154,6 +171,8 @@ def parse(table: Mapping[str, Any], punctuation: str | None = None) -> Settings:
         **values,
         style=style,
         boost=dictionary.get("boost", DEFAULT_BOOST),
+        keep=learn.get("keep", False),
+        keep_minutes=learn.get("minutes", Settings.keep_minutes),
     )
     return replace(settings, profiles=_profiles(table.get("profile", []), settings))
 

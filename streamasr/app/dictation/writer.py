@@ -13,6 +13,7 @@ from collections.abc import Callable
 from streamasr.app.dictation.settings import OnFocus, Profile, Settings
 from streamasr.core.dictation.manuscript import Manuscript
 from streamasr.core.dictation.punctuating import Guide
+from streamasr.core.dictation.style import Style
 from streamasr.edge.dictation.focus import Focus
 from streamasr.edge.dictation.hand import Doing, Hand, Manner
 from streamasr.edge.dictation.typist import Typist
@@ -40,10 +41,37 @@ class Writer:
         self._manuscript = Manuscript(settings.style, hold_back=settings.hold_back, guide=guide)
         self._manner = self._manner_of(settings.profile(""))
         self._has_page = False
+        self._program = ""  # that the page is written into
+        self._coming: tuple[Settings, Guide | None] | None = None
         self._is_shown = False  # something of the open utterance stands in the window
+
+    @property
+    def style(self) -> Style:
+        """How the page that is written on is written."""
+        return self._manuscript.style
+
+    def change(self, settings: Settings, guide: Guide | None) -> None:
+        """Write by other settings from the next utterance on.
+
+        Raises DeviceError where a profile types in a way that does not work here; then all
+        stays as it was.
+        """
+        for profile in (settings.profile(""), *settings.profiles):
+            self._manner_of(profile)
+        self._coming = settings, guide
+
+    def _take_over(self) -> None:
+        """Let changed settings hold, on the page that is written on too."""
+        if self._coming is None:
+            return
+        (self._settings, guide), self._coming = self._coming, None
+        profile = self._settings.profile(self._program)
+        self._manner = self._manner_of(profile)
+        self._manuscript.change(profile.style, hold_back=self._settings.hold_back, guide=guide)
 
     def begin(self) -> None:
         """An utterance begins: a page of its own where the focus has moved since the last."""
+        self._take_over()
         window = self._focus.window()
         is_held = self._hand.doing is Doing.HOLDING
         if self._has_page and (is_held or window.name == self._manuscript.window):
@@ -52,6 +80,7 @@ class Writer:
             return
         profile = self._settings.profile(window.program)
         self._manner = self._manner_of(profile)
+        self._program = window.program
         self._manuscript.begin(window.name, profile.style)
         self._has_page = True
 

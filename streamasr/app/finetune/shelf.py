@@ -42,13 +42,34 @@ class Shelf:
         return sum(self._durations.values())
 
     def add(self, prompt: Prompt, samples: Samples) -> None:
-        """Keep a sentence: float32 [n] at 16 kHz; the line is written after its audio."""
+        """Keep a sentence that was read: float32 [n] at 16 kHz."""
+        self.put(prompt.id, prompt.text, samples)
+
+    def put(self, name: str, text: str, samples: Samples) -> None:
+        """Keep speech: float32 [n] at 16 kHz; the line is written after its audio."""
         (self.folder / "audio").mkdir(parents=True, exist_ok=True)
-        path = f"audio/{prompt.id}.flac"
+        path = f"audio/{name}.flac"
         soundfile.write(self.folder / path, samples, SAMPLE_RATE, subtype="PCM_16")
         duration = len(samples) / SAMPLE_RATE
-        row = (prompt.id, path, f"{duration:.3f}", SPEAKER, "train", prompt.text)
+        row = (name, path, f"{duration:.3f}", SPEAKER, "train", text)
         lines = [] if self._manifest.is_file() else [COLUMNS]
         with self._manifest.open("a", encoding="utf-8") as manifest:
             manifest.write("".join("\t".join(line) + "\n" for line in [*lines, row]))
-        self._durations[prompt.id] = duration
+        self._durations[name] = duration
+
+    def remove(self, name: str) -> None:
+        """Delete the line of that name and its audio; lines that were edited stay as they are."""
+        if self._manifest.is_file():
+            lines = self._manifest.read_text(encoding="utf-8").splitlines(keepends=True)
+            new = self._manifest.with_suffix(".new")
+            kept = [line for line in lines if line.partition("\t")[0] != name]
+            new.write_text("".join(kept), encoding="utf-8")
+            new.replace(self._manifest)
+        (self.folder / "audio" / f"{name}.flac").unlink(missing_ok=True)
+        self._durations.pop(name, None)
+
+    def prune(self) -> None:
+        """Delete audio whose line somebody took out of the manifest."""
+        for file in (self.folder / "audio").glob("*.flac"):
+            if file.stem not in self._durations:
+                file.unlink()

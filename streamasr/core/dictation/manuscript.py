@@ -73,6 +73,11 @@ class Manuscript:
         self._utterances = ()
         self._earlier.clear()
 
+    def change(self, style: Style, *, hold_back: int, guide: Guide | None) -> None:
+        """Write on in another way; what stands there stays."""
+        self.style, self.hold_back = style, hold_back
+        self._guide = guide or self._guide
+
     def partial(self, text: str) -> Target:
         """Show the open utterance, as far as it is sure to stay."""
         words = text.split()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any, Self
 
 import pytest
 
 from streamasr.app.dictation.board import Board
-from streamasr.app.dictation.session import Dictation
+from streamasr.app.dictation.session import Changed, Dictation
 from streamasr.app.dictation.settings import Mode, Settings
 from streamasr.app.dictation.writer import Writer
 from streamasr.core.audio import Samples
@@ -19,7 +20,7 @@ from streamasr.core.recognizer import Recognizer
 from streamasr.edge.dictation.display import Window
 from streamasr.edge.dictation.hand import Hand
 from streamasr.edge.microphone import Heard, Item, Lost, Resumed, Stalled
-from streamasr.errors import DeviceError
+from streamasr.errors import ConfigError, DeviceError
 from tests.desktop import until
 from tests.edge.dictation.test_hand import Paper
 from tests.fakes import ScriptedEngine, silence, texts, voice
@@ -76,12 +77,19 @@ class Desk:
         self.hand = Hand(self.paper, told=lambda doing: self.board.show(hand=doing.value),
                          failed=lambda error: self.dictation.broke(error))  # fmt: skip
         self.writer = Writer(self.settings, self.paper, self.hand, lambda _: self.paper)
+        self.changes: Callable[[], Settings] = lambda: self.settings
         self.dictation = Dictation(
-            ScriptedEngine(), self.settings, self.writer, self.room, self.board
-        )
+            ScriptedEngine(), self.settings, self.writer, self.room, self.board,
+            reload=self._changed,
+        )  # fmt: skip
         self.error: Exception | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
+
+    def _changed(self) -> Changed:
+        settings = self.changes()
+        self.writer.change(settings, None)
+        return Changed(settings, None, None)
 
     def _publish(self, status: dict[str, Any]) -> None:
         self.told.append(status["alt"])
@@ -257,6 +265,42 @@ def test_start_releases_what_waits_for_its_window() -> None:
     desk.act("stop")
     desk.end()
     assert desk.paper.texts["a"] + desk.paper.texts["b"] == expected(ONE, PAUSE)
+
+
+def test_changed_settings_hold_from_the_next_utterance_on() -> None:
+    desk = Desk(hold_back=0)
+    loud = Settings(style=replace(PLAIN, capitals=True), hold_back=0)
+    desk.changes = lambda: loud
+    desk.room.say(ONE)
+    until(lambda: desk.paper.texts["a"] != "", "nothing is typed")
+    assert desk.act("reload")["ok"]
+    desk.room.say(PAUSE)
+    first = expected(ONE, PAUSE)
+    until(lambda: desk.paper.texts["a"] == first, "the open utterance is not as it began")
+    until(lambda: desk.board.status["alt"] == "listening", "the utterance does not end")
+    for part in (TWO, PAUSE):
+        desk.room.say(part)
+    until(lambda: len(desk.paper.texts["a"]) > len(first), "not typed")
+    whole = expected(ONE, PAUSE, TWO, PAUSE)
+    typed = desk.end()
+    assert typed.lower() == whole.lower()
+    assert typed != whole
+
+
+def test_broken_settings_are_refused_and_the_old_ones_stay() -> None:
+    desk = Desk(mode=Mode.PUSH)
+
+    def broken() -> Settings:
+        raise ConfigError("dictation.hold_back must lie in 0..10, got 99")
+
+    desk.changes = broken
+    answer = desk.act("reload")
+    assert not answer["ok"]
+    assert "must lie in 0..10" in answer["error"]
+    desk.dictation.hang_up()
+    until(lambda: any("stay as they were" in note for note in desk.notes), "nothing is told")
+    assert desk.act("start")["ok"]
+    assert desk.end() == ""
 
 
 @pytest.mark.parametrize("held", [0, 1, 3])

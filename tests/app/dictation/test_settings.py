@@ -102,6 +102,19 @@ def test_without_a_file_the_defaults_hold_unless_one_was_named(tmp_path: Path) -
     assert load(None, {"XDG_CONFIG_HOME": str(tmp_path)}).style == Style(numbers=True)
 
 
+def test_nothing_is_kept_unless_it_is_asked_for() -> None:
+    assert not parse({}).keep
+    learning = parse({"learn": {"keep": True, "minutes": 5}})
+    assert (learning.keep, learning.keep_minutes) == (True, 5)
+
+
+def test_some_settings_wait_for_the_next_start() -> None:
+    running = parse({"dictation": {"mode": "push", "tail_ms": 100}})
+    changed = parse({"dictation": {"microphone": "usb", "tail_ms": 200, "mode": "push"}})
+    settings, waiting = changed.kept_at_start(running)
+    assert (settings.microphone, settings.tail_ms, waiting) == (None, 200, ["microphone"])
+
+
 def test_flags_win_and_are_checked() -> None:
     assert overridden(Settings(), hold_back=3, mode=None).hold_back == 3
     assert overridden(Settings(), mode=Mode.ONCE).mode is Mode.ONCE

@@ -3,12 +3,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+import pytest
+
 from streamasr.app.dictation.settings import Profile, Settings
 from streamasr.app.dictation.writer import Writer
 from streamasr.core.dictation.edits import Edit
 from streamasr.core.dictation.style import Style
 from streamasr.edge.dictation.display import Window
 from streamasr.edge.dictation.hand import Hand
+from streamasr.errors import DeviceError
 from tests.desktop import until
 from tests.edge.dictation.test_hand import Paper
 
@@ -63,6 +66,25 @@ def test_each_program_is_written_to_by_its_profile() -> None:
     assert not any(pens["auto"].breaks)
     writer.close()
     assert all(pen.closed for pen in pens.values())
+
+
+def test_a_way_to_type_that_does_not_work_is_refused_before_anything_changes() -> None:
+    paper = Paper()
+
+    def opened(name: str) -> Paper:
+        if name == "wtype":
+            raise DeviceError("cannot type by wtype: not installed")
+        return paper
+
+    hand = Hand(paper)
+    writer = Writer(Settings(hold_back=0), paper, hand, opened)
+    chat = Profile(re.compile("chat"), Style(), "wtype")
+    with pytest.raises(DeviceError, match="not installed"):
+        writer.change(Settings(profiles=(chat,), style=Style(capitals=False)), None)
+    writer.begin()
+    writer.final("as before")
+    until(lambda: paper.texts["a"] == "As before", "not typed")
+    assert hand.finish(5) == 0
 
 
 def test_what_came_to_nothing_is_taken_back() -> None:
