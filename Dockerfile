@@ -1,9 +1,11 @@
 # The daemon in a container:
 #   docker build -t streamasr .
-#   docker run -p 2700:2700 -v ./tokens:/etc/streamasr/tokens:ro streamasr
-# Make the tokens with `docker run --rm streamasr token`, or run it with `serve --host 0.0.0.0 --insecure`
-# where anybody who reaches it may use it. Keep /cache in a volume: the language model is compiled into it
-# at the first start.
+#   docker run --rm streamasr token          a token, and the line for the file
+#   docker run -p 2700:2700 --stop-timeout 20 --read-only -v streamasr:/cache \
+#     -v ./tokens:/etc/streamasr/tokens:ro streamasr
+# The file of tokens must be readable for user 10001. Without one, where anybody who reaches it may use it:
+# `serve --host 0.0.0.0 --insecure`. The language model is compiled into /cache at the first start.
+# The stop timeout is a little above limits.drain_s. With TLS add --no-healthcheck: the check is by HTTP.
 
 FROM python:3.11-slim-bookworm AS build
 # the search of the graph decoder is compiled

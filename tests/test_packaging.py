@@ -54,6 +54,8 @@ def test_the_wheel_of_the_sdist_works_in_an_empty_environment(tmp_path: Path) ->
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
         assert {"LICENSE", "streamasr/core/search.c", "models/en-small/model.onnx"} <= names
+        assert {"systemd/streamasr.toml", "Dockerfile", "deploy/haproxy/haproxy.cfg"} <= names
+        assert not {name for name in names if name.startswith(("runs/", ".git/", ".venv/"))}
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
         assert {
