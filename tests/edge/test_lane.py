@@ -5,7 +5,7 @@ import pytest
 from streamasr.core.audio import AudioDoor
 from streamasr.core.options import StreamOptions
 from streamasr.edge.lane import ITEM_BYTES, SLICE_BYTES, SLICES_PER_TURN, Delivery, Lane
-from streamasr.errors import StreamClosed
+from streamasr.errors import AudioFormatError, StreamClosed
 from tests.edge.daemon import as_sent, expected, pcm
 from tests.fakes import ScriptedEngine, silence, tone
 
@@ -95,6 +95,7 @@ def test_lag_counts_the_inbox_and_what_is_not_decoded(lane: Lane, engine: Script
 def test_room_is_reported_when_the_inbox_is_half_empty(lane: Lane, engine: ScriptedEngine) -> None:
     assert lane.ask_for_room(1000)
     lane.audio(pcm(silence(0.1)))
+    assert lane.ask_for_room(lane.waiting)
     assert not lane.ask_for_room(1000)
     drive(lane, engine)
     assert not lane.wants_room
@@ -125,21 +126,23 @@ def test_every_end_takes_what_the_resampler_holds_back(
     assert lane.statistics.position == 8000
 
 
-def test_what_a_flush_ends_is_told_before_anything_that_follows(
+def test_a_flush_is_answered_before_anything_that_follows_is_told(lane: Lane) -> None:
+    lane.flush("nothing was open")
+    lane.audio(pcm(tone(0.5)))
+    assert lane.take() is None
+    assert lane.collect() == Delivery(flushed=["nothing was open"])
+    assert lane.take() is not None
+
+
+def test_audio_that_stops_inside_a_frame_is_told_after_its_words(
     lane: Lane, engine: ScriptedEngine
 ) -> None:
-    lane.audio(pcm(tone(0.5)))
-    lane.flush("first")
-    lane.audio(pcm(tone(0.5)))
-    flushed: list[object] = []
-    while lane.has_input or not flushed:
-        if (work := lane.take()) is not None:
-            lane.push(engine.step([(lane.slot, work.samples)])[0])
-        if (delivery := lane.collect()) is not None:
-            flushed += delivery.flushed
-            if flushed == ["first"] and delivery.flushed:
-                assert not any(getattr(event, "utterance", 0) for event in delivery.events)
-    assert flushed == ["first"]
+    lane.audio(pcm(tone(0.5)) + b"x")
+    lane.finish()
+    told = drive(lane, engine)
+    assert told.finished
+    assert as_sent(told.events) == expected(pcm(tone(0.5)), OPTIONS)
+    assert isinstance(told.error, AudioFormatError)
 
 
 def test_words_are_counted_that_are_not_placed(engine: ScriptedEngine) -> None:
