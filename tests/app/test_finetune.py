@@ -57,7 +57,10 @@ def test_a_model_is_made_installed_only_where_it_is_better_and_undone(
 @pytest.mark.parametrize(
     ("args", "code", "fault"),
     [
-        ([], 2, "there is no speech to learn from (give a folder, or --record)"),
+        ([], 2, "there is no speech to learn from (give a folder, --record or --dictated)"),
+        (["--dictated"], 2, "there is no folder"),
+        (["--dictated", "x"], 2, "--dictated is a folder of its own"),
+        (["--dictated", "--record"], 2, "--dictated is a folder of its own"),
         (["none"], 2, "there is no folder none"),
         (["--undo"], 1, "no personal model named 'en-small-me'"),
         (["x", "--name", "../../etc"], 2, "cannot be a model's name"),
