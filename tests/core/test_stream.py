@@ -345,6 +345,14 @@ def test_reset_closes_the_gate_and_the_next_answer_counts() -> None:
     assert texts(after) == texts(hear_all(np.concatenate([silence(1.0), tone(0.5, level=0.4)])))
 
 
+def test_reset_forgets_a_step_that_nobody_took() -> None:
+    rig = Rig()
+    rig.stream.accept(tone(1.0))
+    rig.stream.reset()
+    assert rig.stream.take() is None
+    assert rig.finish() == [SpeechStarted(0, 0)]
+
+
 def test_a_short_gap_sounds_like_silence_and_says_so() -> None:
     rig = Rig()
     events = rig.hear(tone(0.5))
