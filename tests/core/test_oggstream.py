@@ -66,11 +66,25 @@ def test_what_is_none_or_endless_is_refused() -> None:
 
 
 @settings(max_examples=50)
-@given(st.binary(max_size=200))
-def test_no_bytes_do_anything_but_raise(data: bytes) -> None:
+@given(
+    st.lists(st.binary(max_size=100).map(lambda body: page(body, [len(body)])), max_size=3),
+    st.sampled_from([b"", b"Ogg", b"OggS"]),
+    st.binary(max_size=60),
+)
+def test_any_bytes_are_packets_or_an_error_however_they_are_cut(
+    pages: list[bytes], more: bytes, noise: bytes
+) -> None:
+    whole = page(b"a", [1]) + b"".join(pages) + more + noise
+    assert outcome([whole]) == outcome([whole[at : at + 1] for at in range(len(whole))])
+
+
+def outcome(pieces: list[bytes]) -> list[bytes] | None:
+    """The packets, or None for what is refused; any other exception is a fault."""
     reader = OggPackets()
     try:
-        reader.accept(page(b"a", [1]) + b"OggS" + data)
+        packets = [packet for piece in pieces for packet in reader.accept(piece)]
         reader.finish()
     except AudioFormatError:
-        return
+        return None
+    assert packets[0] == b"a"
+    return packets

@@ -158,13 +158,17 @@ async def test_files_that_change_are_noticed(
     watching = asyncio.create_task(mine.watch(every_s=0.01))
     try:
         key.write_text("no key")
+        before = shown(mine)
         while "in use stays" not in caplog.text:  # noqa: ASYNC110  nobody sets an event
             await asyncio.sleep(0.01)
+        assert shown(mine) == before
         (tmp_path / "new").mkdir()
         for made in certificate(tmp_path / "new"):
             os.replace(made, tmp_path / made.name)
         wanted = der(cert)
-        while shown(mine) != wanted:  # noqa: ASYNC110
+        assert wanted != before
+        while shown(mine) != wanted:  # noqa: ASYNC110  it fails by the timeout of all tests
             await asyncio.sleep(0.01)
+        assert not watching.done()
     finally:
         watching.cancel()

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamasr.core.dialects import (
+    Action,
     Clear,
     Flush,
     Hangup,
@@ -206,11 +207,21 @@ def test_the_end_of_the_session_tells_what_was_heard() -> None:
 
 @settings(max_examples=50)
 @given(st.lists(st.binary(max_size=40), max_size=4), st.booleans())
-def test_no_bytes_do_anything_but_raise(parts: list[bytes], is_framed: bool) -> None:
-    wyoming = begin()
+def test_any_bytes_are_answered_or_refused_however_they_are_cut(
+    parts: list[bytes], is_framed: bool
+) -> None:
+    if is_framed:
+        parts = [json.dumps({"type": part.decode("latin-1")}).encode() + b"\n" for part in parts]
+    whole = b"".join(parts)
+    assert outcome(parts) == outcome([whole[at : at + 1] for at in range(len(whole))])
+
+
+def outcome(parts: list[bytes]) -> tuple[list[Action], str]:
+    """What comes of bytes, up to the refusal; any other exception is a fault."""
+    wyoming, actions = begin(), list[Action]()
     for part in parts:
-        line = json.dumps({"type": part.decode("latin-1")}).encode() + b"\n" if is_framed else part
         try:
-            wyoming.receive(line)
-        except WireError:
-            return
+            actions += wyoming.receive(part)
+        except WireError as error:
+            return [], error.code
+    return actions, ""
