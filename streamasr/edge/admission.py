@@ -33,6 +33,9 @@ SCHEMES = ("bearer", "token")
 KEY_PROTOCOLS = ("openai-insecure-api-key.", "realtime-token.")
 MINTED_S = 600
 """How long a secret opens the door that was made from a token."""
+KEY_LINE = "key:"
+"""Begins the line of a token file that holds the key of such secrets."""
+KEY_BYTES = 32
 _HASHED = re.compile(r"sha256:([0-9a-fA-F]{64})")
 
 
@@ -58,15 +61,20 @@ def add_token(file: Path, line: str, *, name: str = "") -> None:
 
 
 class Tokens:
-    """The digests of the tokens that open the door; the tokens themselves are not kept."""
+    """The digests of the tokens that open the door; the tokens themselves are not kept.
 
-    def __init__(self, digests: Iterable[bytes]) -> None:
+    ``key`` signs the secrets that are made of them; nobody else knows it when none is given.
+    """
+
+    def __init__(self, digests: Iterable[bytes], key: bytes = b"") -> None:
         self._digests = tuple(digests)
+        self._key = key or secrets.token_bytes(KEY_BYTES)
 
     @classmethod
-    def from_file(cls, path: Path) -> Self:
+    def from_file(cls, path: Path, key: bytes = b"") -> Self:
         """Read one token a line, plain or as ``sha256:HEX``; ``#`` begins a comment line.
 
+        A line ``key:TEXT`` takes the place of the key given.
         Raises ConfigError when the file cannot be read or holds no token.
         """
         try:
@@ -76,11 +84,13 @@ class Tokens:
             raise ConfigError(f"cannot read the token file {path}: {error}") from error
         if is_open:
             log.warning("every user of this machine can read %s: chmod 640 it", path)
-        tokens = [line.strip() for line in lines]
-        digests = [_stored(token) for token in tokens if token and not token.startswith("#")]
+        told = [line.strip() for line in lines]
+        tokens = [line for line in told if line and not line.startswith(("#", KEY_LINE))]
+        digests = [_stored(token) for token in tokens]
         if not digests:
             raise ConfigError(f"the token file {path} holds no token", remedy="one token a line")
-        return cls(digests)
+        keys = "".join(line.removeprefix(KEY_LINE) for line in told if line.startswith(KEY_LINE))
+        return cls(digests, keys.encode() or key)
 
     def accept(self, token: str) -> bool:
         """Whether the token is one of ours, in the same time whichever it is."""
@@ -93,7 +103,7 @@ class Tokens:
     def mint(self, now_s: float) -> tuple[str, int]:
         """A secret that is as good as a token until it expires, and when that is.
 
-        Any process with the same tokens accepts it; nothing is kept.
+        Any process with the same tokens and the same key accepts it; nothing is kept.
         """
         expires = int(now_s) + MINTED_S
         return f"ek_{expires}_{self._sign(str(expires))}", expires
@@ -108,7 +118,7 @@ class Tokens:
         return is_ours and kind == "ek" and now_s < int(expires)
 
     def _sign(self, text: str) -> str:
-        key = b"".join(self._digests)
+        key = hmac.digest(self._key, b"".join(self._digests), "sha256")
         return hmac.digest(key, text.encode("utf-8", "surrogateescape"), "sha256").hex()
 
 
@@ -134,10 +144,10 @@ class Admission:
         self._is_local = is_local
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> Self:
-        """Read the token file too; raises ConfigError."""
+    def from_settings(cls, settings: Settings, key: bytes = b"") -> Self:
+        """Read the token file too; raises ConfigError. ``key`` is that of `Tokens`."""
         server = settings.server
-        tokens = Tokens.from_file(Path(server.token_file)) if server.token_file else None
+        tokens = Tokens.from_file(Path(server.token_file), key) if server.token_file else None
         return cls(tokens=tokens, origins=server.origins, is_local=settings.is_local)
 
     def refuse(

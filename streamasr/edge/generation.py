@@ -52,10 +52,13 @@ class Generation:
 
 
 def first(
-    worker: EngineThread, settings: Settings, calibration: Calibration | None = None
+    worker: EngineThread,
+    settings: Settings,
+    calibration: Calibration | None = None,
+    secret_key: bytes = b"",
 ) -> Generation:
     """The generation that a daemon starts with; raises ConfigError as `Admission` does."""
-    admission = Admission.from_settings(settings)
+    admission = Admission.from_settings(settings, secret_key)
     calibration = calibration or Calibration(settings)
     return Generation(settings, worker, admission, calibration, engine_key(settings))
 
@@ -124,7 +127,7 @@ class Reloader:
     async def prepare(self, settings: Settings) -> Generation:
         """Make a generation of these settings, its engine warm; raises what keeps it from that."""
         current = self._service.current
-        admission = Admission.from_settings(settings)
+        admission = Admission.from_settings(settings, self._service.secret_key)
         if self._certificate is not None:
             Certificate(settings)
         key = engine_key(settings)

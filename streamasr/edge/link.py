@@ -31,6 +31,8 @@ class Link:
     """Sockets to serve on in place of its own; all workers accept from the same."""
     beat_s: float = USUAL_S / SIGNS
     """Between signs of life."""
+    secret_key: bytes = b""
+    """Of all workers, so that one accepts the secrets that another gave out."""
 
     def ready(self) -> None:
         """This worker takes sessions."""

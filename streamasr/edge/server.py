@@ -123,6 +123,7 @@ class Daemon:
             meters=meters,
             capacity=calibration,
             tally=None if link is None else link.tally,
+            secret_key=b"" if link is None else link.secret_key,
         )
         service: Service = app.state.service
         certificate = Certificate.of(self._settings)

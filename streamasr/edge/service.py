@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import secrets
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import ip_address, ip_network
@@ -22,6 +23,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from streamasr.core.dialects import Dialect, Refusal, Refused, native
+from streamasr.edge.admission import KEY_BYTES
 from streamasr.edge.capacity import Calibration, Kind
 from streamasr.edge.door import ABORT, Door
 from streamasr.edge.entrances import ENTRANCES
@@ -59,8 +61,11 @@ class Service:
         meters: Meters | None = None,
         capacity: Calibration | None = None,
         tally: Tally | None = None,
+        secret_key: bytes = b"",
     ) -> None:
-        self.current: Generation = first(worker, settings, capacity)
+        self.secret_key = secret_key or secrets.token_bytes(KEY_BYTES)
+        """Signs the secrets that are given out; it outlives a reload."""
+        self.current: Generation = first(worker, settings, capacity, self.secret_key)
         """What new sessions are given."""
         self.meters = meters or Meters()
         self._tally = tally or Tally()

@@ -22,6 +22,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import secrets
 import signal
 import socket
 import sys
@@ -32,6 +33,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any
 
+from streamasr.edge.admission import KEY_BYTES
 from streamasr.edge.generation import pin
 from streamasr.edge.link import PREPARED, READY, Link
 from streamasr.edge.listening import Given, listen
@@ -108,6 +110,7 @@ class Supervisor:
         self._settings = settings
         self._given = given
         self._beat_s = (watchdog_s() or USUAL_S) / SIGNS
+        self._secret_key = secrets.token_bytes(KEY_BYTES)
         self._look_at = 0.0  # when to look next who is alive
         self._work = work
         count = settings.server.workers
@@ -155,7 +158,9 @@ class Supervisor:
     def _start(self, worker: Worker) -> None:
         ours, theirs = SPAWN.Pipe()
         tally = Tally(self._counts, worker.number)
-        link = Link(worker.number, theirs, tally, self._given, self._beat_s)
+        link = Link(
+            worker.number, theirs, tally, self._given, self._beat_s, secret_key=self._secret_key
+        )
         worker.process = SPAWN.Process(
             target=_live, args=(self._work, self._settings, link), name=f"worker {worker.number}"
         )

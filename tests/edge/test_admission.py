@@ -139,3 +139,25 @@ def test_a_secret_opens_the_door_until_it_expires(tokens: Tokens) -> None:
     for other in (later, kind, secret + "0", secret[:-1], "ek__", "ek_x_y", "", "\ud800", "1" * 99):
         assert not tokens.accept_minted(other, 0.0)
     assert not Tokens(()).accept_minted(secret, 0.0)
+
+
+def test_who_knows_the_hashes_alone_cannot_make_a_secret(tmp_path: Path) -> None:
+    file = token_file(tmp_path / "tokens", "sha256:" + "0a" * 32)
+    for key in (b"", b"k" * 32):
+        secret, _ = Tokens.from_file(file).mint(1000)
+        assert not Tokens.from_file(file, key).accept_minted(secret, 1000)
+    secret, _ = Tokens.from_file(file, b"k" * 32).mint(1000)
+    assert Tokens.from_file(file, b"k" * 32).accept_minted(secret, 1000)
+    assert not Tokens([b"another token"], b"k" * 32).accept_minted(secret, 1000)
+
+
+def test_several_daemons_share_a_key_by_the_token_file(tmp_path: Path) -> None:
+    text = "sha256:" + "0a" * 32
+    file = token_file(tmp_path / "tokens", f"{text}\nkey: long and random\n")
+    secret, _ = Tokens.from_file(file).mint(1000)
+    assert Tokens.from_file(file, b"k" * 32).accept_minted(secret, 1000)
+    assert not Tokens.from_file(file).accept("key: long and random")
+    other = token_file(tmp_path / "other", f"{text}\nkey: another one\n")
+    assert not Tokens.from_file(other).accept_minted(secret, 1000)
+    with pytest.raises(ConfigError, match="no token"):
+        Tokens.from_file(token_file(tmp_path / "empty", "key: x\n"))

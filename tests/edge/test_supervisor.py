@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import re
 import select
@@ -174,6 +175,25 @@ def test_a_killed_worker_is_replaced_and_the_other_goes_on(tiny_bundle: Path) ->
         daemon.process.send_signal(signal.SIGINT)
         daemon.read_on()
         assert daemon.process.wait() == 0
+
+
+def test_a_secret_of_one_worker_is_good_for_all(tiny_bundle: Path, tmp_path: Path) -> None:
+    (tmp_path / "tokens").write_text("sesame\n")
+    path, shown = "/v1/realtime/client_secrets", {"Authorization": "Bearer sesame"}
+
+    async def come_in(daemon: Daemon, secret: str) -> None:
+        for _ in range(16):
+            async with connect(daemon.url, token=secret) as client:
+                await client.stop()
+
+    with started(tiny_bundle, "--token-file", str(tmp_path / "tokens")) as daemon:
+        daemon.says("workers on port")
+        daemon.read_on()
+        address = f"http://127.0.0.1:{daemon.port}{path}"
+        asked = urllib.request.Request(address, data=b"{}", headers=shown)
+        with urllib.request.urlopen(asked) as answer:
+            secret = json.load(answer)["value"]
+        asyncio.run(come_in(daemon, secret))
 
 
 def test_workers_do_not_outlive_their_supervisor(tiny_bundle: Path) -> None:
