@@ -9,12 +9,12 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, assert_never
 
 from streamasr.app.levels import LevelWatch
 from streamasr.app.live import Display
 from streamasr.core.events import Event, Final, Partial
-from streamasr.core.hotwords import HotWords
 from streamasr.core.options import StreamOptions
 from streamasr.core.protocol import encode
 from streamasr.core.recognizer import Engine, Recognizer
@@ -47,20 +47,20 @@ class Listener:
         *,
         json: bool = False,
         partial_lines: bool = False,
-        hotwords: HotWords | None = None,
+        options: StreamOptions | None = None,
     ) -> None:
         """With ``json`` every event is a line, partials only with ``partial_lines``."""
         self._engine = engine
         self._display = display
         self._json = json
-        self._hotwords = hotwords
+        self._options = options or StreamOptions()
         self._partial_lines = json and partial_lines
         self._levels = LevelWatch()
 
     def run(self, items: Iterable[Item]) -> None:
         """Listen until the items end, then finish the open utterance."""
         partials = self._display.live or self._partial_lines
-        options = StreamOptions(partials=partials, hotwords=self._hotwords)
+        options = replace(self._options, partials=partials)
         with Recognizer(self._engine).stream(options) as stream:
             for item in items:
                 match item:
@@ -86,6 +86,6 @@ class Listener:
             if isinstance(event, Partial):
                 self._display.partial(event.text)
             if isinstance(event, Final) and not self._json:
-                self._display.line(event.text)
+                self._display.line(event.written or event.text)
             elif self._json and (self._partial_lines or not isinstance(event, Partial)):
                 self._display.line(encode(event))

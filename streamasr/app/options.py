@@ -54,6 +54,9 @@ InputOption = Annotated[
         help="Microphone by number or a part of its name; the system's default without it.",
     ),
 ]
+PunctuateOption = Annotated[
+    bool, typer.Option("--punctuate", help="Write marks and capitals too: finished sentences.")
+]
 HotwordsOption = Annotated[
     str | None,
     typer.Option(

@@ -21,6 +21,7 @@ from streamasr.core.events import Event, Final, Partial
 from streamasr.core.features import SAMPLE_RATE
 from streamasr.core.options import StreamOptions
 from streamasr.core.recognizer import Engine, Recognizer, RecognizerStream
+from streamasr.core.scribe import as_written
 from streamasr.edge.sources import STDIN, RawFormat, Source, open_source, paced
 from streamasr.errors import AudioFormatError, StreamasrError, UsageError
 
@@ -195,7 +196,7 @@ class Transcript:
                 self._display.partial("")
                 self._shown = ""
                 assert self._writer is not None, "no text without audio"
-                self._writer.segment(event)
+                self._writer.segment(as_written(event))
 
     def _progress(self, position: int) -> None:
         """Show how far it is, and the open utterance, where somebody watches."""

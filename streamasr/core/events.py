@@ -29,6 +29,8 @@ class Word:
     """Where the last unit of the word was last heard; greater than ``start``."""
     confidence: float
     """Probability of the least certain unit, 0..1."""
+    written: str = ""
+    """With its capital and the mark after it, in a final that is written (`core.scribe`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,8 @@ class Final:
     reason: EndReason
     alternatives: tuple[Alternative, ...] = ()
     """Likeliest first, where they were asked for."""
+    written: str = ""
+    """The text with marks and capitals, where they were asked for (`core.scribe`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,7 @@ class Start:
     hotwords: tuple[HotWord, ...] | None = None
     grammar: tuple[str, ...] = ()
     alternatives: int = 0
+    punctuate: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from streamasr.errors import ConfigError
 if TYPE_CHECKING:
     from streamasr.core.graph import GraphModel
     from streamasr.core.proofreading import Proofreader
+    from streamasr.core.punctuation.punctuator import Punctuator
 
 FRAMES_PER_STACK = 4
 """Feature frames that become one row of the convolutions: two strides of two."""
@@ -178,6 +179,8 @@ class ModelFacts:
     """What the graph decoder searches, where it is loaded."""
     proofreader: Proofreader | None = field(default=None, repr=False)
     """What mends greedy text, where the model has a list of words."""
+    punctuator: Punctuator | None = field(default=None, repr=False)
+    """What knows marks and capitals of the language, where a model for that is there."""
 
     @property
     def emission_samples(self) -> int:

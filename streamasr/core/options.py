@@ -15,6 +15,7 @@ from streamasr.core.graph import GraphModel
 from streamasr.core.graphdecoder import GraphDecoder
 from streamasr.core.hotwords import HotWords
 from streamasr.core.model import ModelFacts
+from streamasr.core.scribe import Scribe
 from streamasr.core.vad import Gate, OpenGate, VadGate, WebRtcVad
 from streamasr.errors import ConfigError
 
@@ -55,6 +56,8 @@ class StreamOptions:
     """Makes the decoder of each utterance, in place of all that is said above."""
     alternatives: int = 0
     """Other texts to tell with a final, at most; the greedy decoder has none."""
+    punctuate: bool = False
+    """Tell each final with marks and capitals too."""
 
     def __post_init__(self) -> None:
         limits: dict[str, tuple[float, float]] = {
@@ -76,6 +79,16 @@ class StreamOptions:
         return VadGate(
             WebRtcVad(self.vad_mode), endpoint_ms=self.endpoint_ms, preroll_ms=self.preroll_ms
         )
+
+    def scribe(self, facts: ModelFacts) -> Scribe | None:
+        """What writes the finals, where that is wanted; ConfigError where nothing can."""
+        if not self.punctuate:
+            return None
+        if facts.punctuator is None:
+            raise ConfigError(
+                f"no punctuation model for {facts.name}", remedy="leave punctuation off"
+            )
+        return Scribe(facts.punctuator)
 
     def decoder_maker(self, facts: ModelFacts) -> Callable[[], Decoder]:
         """What makes the decoder of each utterance; ConfigError as for `decoder_used`."""

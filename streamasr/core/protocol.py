@@ -67,6 +67,8 @@ def _plain(message: Any) -> dict[str, Any]:
         value = getattr(message, name)
         if value is None or (value == () and name not in ("words", "hotwords")):
             continue
+        if name == "written" and not value:
+            continue
         if type(value) is float:
             value = round(value, 4)
         elif type(value) is tuple:
@@ -265,6 +267,7 @@ CHECKS: dict[type[Any], dict[str, Check]] = {
         "hotwords": _hotwords,
         "grammar": _phrases,
         "alternatives": _whole(0, MOST_ALTERNATIVES),
+        "punctuate": _truth,
     },
     Flush: {"id": _label},
     Stop: {},

@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamasr.core.endpoint import Evidence, endpoint, endpoint_rules
-from streamasr.core.events import EndReason, Event, Gap, SpeechStarted
+from streamasr.core.events import EndReason, Event, Final, Gap, SpeechStarted
 from streamasr.core.features import SAMPLE_RATE
 from streamasr.core.hotwords import HotWords
 from streamasr.core.model import Emissions, ModelFacts
@@ -84,6 +84,7 @@ class Stream:
         self._options = options = options or StreamOptions()
         self._gate = gate or options.gate()
         self._new_decoder = options.decoder_maker(facts)
+        self._scribe = options.scribe(facts)
         self._rules = endpoint_rules(
             trailing_blank=options.trailing_blank_ms * MS,
             max_length=round(options.max_utterance_s * SAMPLE_RATE),
@@ -322,13 +323,19 @@ class Stream:
             self._tail -= 1
             self._make_work(utterance)
         else:
-            self._events += utterance.conclude(
+            last = utterance.conclude(
                 end.reason,
                 end.at,
                 with_words=self._options.words,
                 alternatives=self._options.alternatives,
             )
+            self._events += map(self._written, last)
             self._close()
+
+    def _written(self, event: Event) -> Event:
+        if isinstance(event, Final) and self._scribe is not None:
+            return self._scribe.write(event)
+        return event
 
     def _close(self) -> None:
         self._open = None

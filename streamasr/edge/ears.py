@@ -162,9 +162,12 @@ def _options(
     if start.alternatives and decoder == "greedy":
         ignored.append("alternatives")
     chosen: dict[str, Any] = {}
-    for name in ("endpoint_ms", "max_utterance_s", "vad"):
+    for name in ("endpoint_ms", "max_utterance_s", "vad", "punctuate"):
         value = getattr(start, name)
         chosen[name] = getattr(defaults, name) if value is None else value
+    if chosen["punctuate"] and facts.punctuator is None:
+        chosen["punctuate"] = False
+        ignored.append("punctuate")
     if listen.preroll_ms is not None:
         chosen["preroll_ms"] = listen.preroll_ms
     options = StreamOptions(

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 import os
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streamasr.core.punctuation.punctuator import Memory
+from streamasr.core.punctuation.punctuator import Memory, Punctuator
 from streamasr.core.punctuation.tokens import AFFIX_BITS, WORD_BITS
 from streamasr.edge.bundle import search_path
 from streamasr.edge.inference import Session, open_session
@@ -64,6 +65,33 @@ class OnnxNetwork:
             ["scores", "new_h", "new_c"], {"ids": ids, "h": memory[0], "c": memory[1]}
         )
         return scores, (h, c)
+
+
+class LazyNetwork:
+    """The same, read when it is first asked: most sessions want no marks."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    @cached_property
+    def _network(self) -> OnnxNetwork:
+        return OnnxNetwork(self._file)
+
+    @property
+    def start(self) -> Memory:
+        return self._network.start
+
+    def run(self, ids: NDArray[np.int64], memory: Memory) -> tuple[NDArray[np.float32], Memory]:
+        """See `Network.run`."""
+        return self._network.run(ids, memory)
+
+
+def punctuator_of(language: str) -> Punctuator | None:
+    """What knows the marks of a language; None where no model of it is there."""
+    try:
+        return Punctuator(LazyNetwork(find(f"{language}-punctuation")))
+    except BundleError:
+        return None
 
 
 def _facts(session: Session, file: Path) -> Any:

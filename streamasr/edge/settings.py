@@ -117,6 +117,7 @@ class StreamSettings:
     )
     vad: bool = _setting(True, "recognise only where there is a voice")
     hotwords: tuple[str, ...] = _setting((), "words and phrases to expect, some with :BOOST")
+    punctuate: bool = _setting(False, "give finals marks and capitals")
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,18 @@ def test_clips_are_transcribed_by_a_model_of_a_folder(
     assert [record["duration_s"] for record in records] == pytest.approx([4.3, 4.9, 4.9], abs=0.1)
 
 
+def test_punctuate_writes_sentences(capsys: pytest.CaptureFixture[str]) -> None:
+    assert transcribe("--punctuate", "--decoder", "greedy", CLIPS[1]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0][0].isupper()
+    assert lines[-1][-1] in ".?"
+    assert transcribe("--punctuate", "--decoder", "greedy", "--format", "json", CLIPS[1]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record["text"] == " ".join(lines)
+    words = [word["word"] for each in record["segments"] for word in each["words"]]
+    assert words == record["text"].split()
+
+
 def test_a_failed_file_makes_the_exit_code_1(
     tiny_bundle: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -13,7 +13,7 @@ from deepgram import AsyncDeepgramClient, DeepgramClient
 from deepgram.core.api_error import ApiError
 
 from tests.conftest import DATA
-from tests.dialects.conftest import CLIP, Clip, Served
+from tests.dialects.conftest import CLIP, Clip, Served, bare
 from tests.dialects.test_deepgram import environment
 from tests.edge.daemon import daemon
 
@@ -34,12 +34,14 @@ def test_a_file_becomes_text_with_words_and_utterances(media: Any, clip: Clip) -
     (channel,) = heard.results.channels
     (best,) = channel.alternatives
     clip.check(best.transcript)
-    assert [word.word for word in best.words] == best.transcript.split()
-    assert all(w.start < w.end and w.punctuated_word == w.word for w in best.words)
+    assert [word.punctuated_word for word in best.words] == best.transcript.split()
+    assert best.transcript[0].isupper()
+    assert best.transcript.endswith(".")
+    assert all(w.start < w.end and bare(w.punctuated_word) == [w.word] for w in best.words)
     assert 0 < best.confidence <= 1
     said = heard.results.utterances
     assert " ".join(each.transcript for each in said) == best.transcript
-    assert [word.word for each in said for word in each.words] == best.transcript.split()
+    assert [word.word for each in said for word in each.words] == bare(best.transcript)
     assert all(each.start < each.end for each in said)
     assert heard.metadata.duration == pytest.approx(len(clip.samples) / 16_000, abs=0.01)
     assert heard.metadata.sha256 == hashlib.sha256(data).hexdigest()

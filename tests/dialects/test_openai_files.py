@@ -18,7 +18,7 @@ from openai import (
 )
 
 from tests.conftest import DATA
-from tests.dialects.conftest import CLIP, Clip, Served
+from tests.dialects.conftest import CLIP, Clip, Served, bare
 from tests.edge.daemon import Daemon
 
 
@@ -49,7 +49,9 @@ def test_verbose_json_has_segments_and_words(client: OpenAI, clip: Clip) -> None
     assert heard.segments is not None
     assert heard.words is not None
     assert " ".join(segment.text for segment in heard.segments) == heard.text
-    assert [word.word for word in heard.words] == heard.text.split()
+    assert [word.word for word in heard.words] == bare(heard.text)
+    assert heard.text[0].isupper()
+    assert heard.text.endswith(".")
     assert all(word.start < word.end for word in heard.words)
 
 

@@ -118,3 +118,9 @@ async def test_words_of_partials_are_placed_only_for_who_tells_them(wanted: bool
     assert partials
     assert all(bool(partial.words) == wanted for partial in partials)
     assert all(event.words for event in events if isinstance(event, Final))
+
+
+async def test_marks_are_named_as_ignored_where_no_model_knows_them() -> None:
+    ears = await heard_as(Start(punctuate=True))
+    assert ears.ignored == ("punctuate",)
+    assert not ears.options.punctuate

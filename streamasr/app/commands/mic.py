@@ -33,6 +33,7 @@ def mic(
     model: options.ModelOption = None,
     decoder: options.DecoderOption = options.DecoderChoice.AUTO,
     hotwords: options.HotwordsOption = None,
+    punctuate: options.PunctuateOption = False,
     device: options.DeviceOption = options.Device.AUTO,
     threads: options.ThreadsOption = 1,
 ) -> None:
@@ -50,6 +51,7 @@ def mic(
     """
     from streamasr.app.listening import Listener, stop_on_signals
     from streamasr.app.live import Display
+    from streamasr.core.options import StreamOptions
     from streamasr.edge.microphone import Microphone
     from streamasr.edge.portaudio import libraries_apart
 
@@ -64,7 +66,8 @@ def mic(
         if display.live:
             display.note(f"listening to {microphone.device.name}; Ctrl-C ends")
         as_json = format is MicFormat.JSON
+        how = StreamOptions(hotwords=hot, punctuate=punctuate)
         listener = Listener(
-            engine, display, json=as_json, partial_lines=partials is True, hotwords=hot
+            engine, display, json=as_json, partial_lines=partials is True, options=how
         )
         listener.run(microphone.items())

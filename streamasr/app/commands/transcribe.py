@@ -43,6 +43,7 @@ def transcribe(
     model: options.ModelOption = None,
     decoder: options.DecoderOption = options.DecoderChoice.AUTO,
     hotwords: options.HotwordsOption = None,
+    punctuate: options.PunctuateOption = False,
     device: options.DeviceOption = options.Device.AUTO,
     threads: options.ThreadsOption = 1,
 ) -> None:
@@ -55,7 +56,7 @@ def transcribe(
     \b
     Examples:
       streamasr transcribe talk.flac
-      streamasr transcribe --format srt film.mkv > film.srt
+      streamasr transcribe --punctuate --format srt film.mkv > film.srt
       streamasr transcribe --format json --output-dir transcripts *.mp3
       arecord -f S16_LE -r 16000 -t raw | streamasr transcribe --rate 16000 -
     """
@@ -67,7 +68,7 @@ def transcribe(
     check_names(files, format, output_dir)
     engine = options.open_model(model, device=device, threads=threads, decoder=decoder)
     hot = options.read_hotwords(hotwords, engine)
-    how = StreamOptions(hotwords=hot)
+    how = StreamOptions(hotwords=hot, punctuate=punctuate)
     job = Job(
         engine, format, standard_display(), output_dir, realtime=realtime, raw=raw, options=how
     )

@@ -64,7 +64,7 @@ export class Session {
     let last = null; // the message that ended the session
     socket.onopen = () => {
       isOpen = true;
-      this.#tell({ type: "start", version: 1, encoding: "s16le", sample_rate: rate });
+      this.#tell({ type: "start", version: 1, encoding: "s16le", sample_rate: rate, punctuate: true });
     };
     socket.onmessage = ({ data }) => {
       const message = JSON.parse(data);

@@ -53,7 +53,9 @@ export const transcript = {
     follow();
   },
   final({ words = [], ...final }) {
-    const move = (word) => ({ ...word, start: base + word.start, end: base + word.end });
+    const move = ({ text, written, start, end, ...rest }) => {
+      return { ...rest, text: written ?? text, start: base + start, end: base + end };
+    };
     finals.push({ ...move(final), words: words.map(move) });
     const { start, text, words: moved } = finals.at(-1);
     this.partial("");

@@ -137,7 +137,7 @@ class Deepgram:
         now = self._channels[channel]
         match message:
             case Ready(ignored=ignored):
-                self._warnings += [_cannot(item) for item in ignored]
+                self._warnings += [cannot(item) for item in ignored]
             case SpeechStarted(at=at):
                 now.speaking_since = at
                 if self._options.vad_events:
@@ -166,7 +166,7 @@ class Deepgram:
         is_answer = final.reason == "finish" and now.finalizing > 0
         yield self._result(
             channel,
-            final.text,
+            final.written or final.text,
             final.end,
             final.words,
             confidence=final.confidence,
@@ -279,7 +279,7 @@ class Deepgram:
         yield Hangup(code if code < 4000 else 1008, reason.encode()[:123].decode(errors="ignore"))
 
 
-def _cannot(item: str) -> Mapping[str, str]:
+def cannot(item: str) -> Mapping[str, str]:
     """A feature that the recogniser ignores, as a warning."""
     return {
         "parameter": "keyterm" if item.startswith("hotwords") else item,
@@ -303,7 +303,7 @@ def told_word(word: Word, *, is_punctuated: bool) -> dict[str, Any]:
         "confidence": round(word.confidence, 6),
     }
     if is_punctuated:
-        body["punctuated_word"] = word.text
+        body["punctuated_word"] = word.written or word.text
     return body
 
 

@@ -24,7 +24,14 @@ from streamasr.core.dialects import (
     Request,
     Told,
 )
-from streamasr.core.dialects.deepgram import ENTRANCE, identity, request_id, seconds, told_word
+from streamasr.core.dialects.deepgram import (
+    ENTRANCE,
+    cannot,
+    identity,
+    request_id,
+    seconds,
+    told_word,
+)
 from streamasr.core.dialects.deepgram_options import Options, Query, read_options
 from streamasr.core.dialects.files import STATUSES, take
 from streamasr.core.events import Final
@@ -70,6 +77,7 @@ class Prerecorded:
             partials=False,
             endpoint_ms=asked.endpoint_ms,
             hotwords=asked.hotwords,
+            punctuate=asked.punctuate,
         )
         return [Listen(start)]
 
@@ -79,14 +87,7 @@ class Prerecorded:
     def tell(self, message: Told, channel: int = 0) -> Iterable[Reply]:
         match message:
             case Ready(ignored=ignored):
-                self._warnings += [
-                    {
-                        "parameter": "keyterm",
-                        "type": "unsupported_parameter",
-                        "message": f"{item} cannot be honoured",
-                    }
-                    for item in ignored
-                ]
+                self._warnings += [cannot(item) for item in ignored]
             case Final():
                 self._finals.append(message)
             case Closed(reason="stop", audio_s=audio_s):
@@ -131,7 +132,7 @@ class Prerecorded:
     def _alternative(self, finals: Sequence[Final]) -> Mapping[str, Any]:
         sure = sum(final.confidence for final in finals) / len(finals) if finals else 0.0
         return {
-            "transcript": " ".join(final.text for final in finals),
+            "transcript": " ".join(final.written or final.text for final in finals),
             "confidence": round(sure, 6),
             "words": [
                 told_word(word, is_punctuated=self._options.is_punctuated)

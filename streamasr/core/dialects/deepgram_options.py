@@ -46,8 +46,6 @@ POLISH = (
     "numerals",
     "paragraphs",
     "profanity_filter",
-    "punctuate",
-    "smart_format",
     "utterances",
 )
 """Taken without effect, and told so."""
@@ -88,7 +86,7 @@ class Options:
     utterances: bool
     """Of a file, tell them one by one too."""
     is_punctuated: bool
-    """Words carry a ``punctuated_word``, though there is nothing to punctuate."""
+    """Finals have marks and capitals, and words a ``punctuated_word``."""
     warnings: tuple[Mapping[str, str], ...]
     extra: Mapping[str, str]
 
@@ -104,6 +102,8 @@ def read_options(query: Query, *, of_file: bool = False) -> Options:
         if _truth(query, name) and not (of_file and name == "utterances")
     ]
     known = {*POLISH, *REFUSED, *SILENT, *KNOWN}
+    if _truth(query, "smart_format"):
+        warnings.append(_warning("smart_format", "gives marks and capitals; numbers stay words"))
     warnings += [_warning(name, "is not known") for name in query if name not in known]
     _check_language(query)
     channels = _whole(query, "channels", 1, 1, MOST_CHANNELS)
@@ -116,6 +116,7 @@ def read_options(query: Query, *, of_file: bool = False) -> Options:
     if is_apart and encoding in (CONTAINER, OPUS, OGG):
         _refuse("multichannel needs linear16, linear32, mulaw or alaw")
     endpoint_ms, limited = _endpointing(query)
+    is_punctuated = _truth(query, "punctuate") or _truth(query, "smart_format")
     start = Start(
         encoding=encoding,
         sample_rate=rate,
@@ -123,6 +124,7 @@ def read_options(query: Query, *, of_file: bool = False) -> Options:
         partials=is_interim,
         endpoint_ms=endpoint_ms,
         hotwords=_hotwords(query, warnings) or None,
+        punctuate=is_punctuated,
     )
     return Options(
         listen=Listen(start, apart=is_apart, partial_words=is_interim),
@@ -131,7 +133,7 @@ def read_options(query: Query, *, of_file: bool = False) -> Options:
         vad_events=_truth(query, "vad_events"),
         utterance_end=utterance_end,
         utterances=_truth(query, "utterances"),
-        is_punctuated=_truth(query, "punctuate") or _truth(query, "smart_format"),
+        is_punctuated=is_punctuated,
         warnings=tuple(warnings + limited),
         extra=dict(item.partition(":")[::2] for item in query.get("extra", ())),
     )
@@ -147,7 +149,9 @@ KNOWN = (
     "language",
     "model",
     "multichannel",
+    "punctuate",
     "sample_rate",
+    "smart_format",
     "utterance_end_ms",
     "vad_events",
 )

@@ -25,9 +25,10 @@ from streamasr.core.dialects import (
 )
 from streamasr.core.dialects.files import STATUSES, take
 from streamasr.core.dialects.openai import check_language, check_model, error_body, refuse
-from streamasr.core.events import Final
+from streamasr.core.events import Final, Word
 from streamasr.core.features import SAMPLE_RATE
 from streamasr.core.messages import Closed, Error, Start
+from streamasr.core.scribe import as_written
 
 FORMATS = {
     "json": "application/json",
@@ -106,21 +107,25 @@ class Transcription:
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self._finals: list[Final] = []
+        self._finals: list[Final] = []  # as written
+        self._words: list[Word] = []  # as spoken
 
     def greet(self) -> Sequence[Action]:
-        return [Listen(Start(encoding="f32le", sample_rate=SAMPLE_RATE, partials=False))]
+        start = Start(encoding="f32le", sample_rate=SAMPLE_RATE, partials=False, punctuate=True)
+        return [Listen(start)]
 
     def receive(self, frame: str | bytes) -> Sequence[Action]:
         return take(frame)
 
     def tell(self, message: Told, channel: int = 0) -> Iterable[Reply]:
         match message:
-            case Final():
+            case Final(words=words):
+                final = as_written(message)
                 if self._options.stream:
-                    delta = f" {message.text}" if self._finals else message.text
+                    delta = f" {final.text}" if self._finals else final.text
                     yield _event({"type": "transcript.text.delta", "delta": delta})
-                self._finals.append(message)
+                self._finals.append(final)
+                self._words += words
             case Closed(reason="stop", audio_s=audio_s):
                 yield from self._body(audio_s)
                 yield Hangup(200)
@@ -168,8 +173,7 @@ class Transcription:
         if "word" in self._options.granularities:
             body["words"] = [
                 {"word": w.text, "start": _seconds(w.start), "end": _seconds(w.end)}
-                for final in self._finals
-                for w in final.words
+                for w in self._words
             ]
         return {**body, "usage": usage}
 

@@ -218,7 +218,8 @@ class Realtime:
 
     def _complete(self, *, is_last: bool = False) -> Iterator[str]:
         """The turn is over: the item is there, and so is its text."""
-        item_id, text = self._item_id, self._text()
+        item_id = self._item_id
+        text = " ".join(final.written or final.text for final in self._finals)
         if not (is_last and self._flavour is Flavour.RIVA):
             yield self._about_buffer("committed", previous_item_id=self._previous)
             yield from self._about_item(item_id)

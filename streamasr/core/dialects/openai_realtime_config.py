@@ -55,6 +55,7 @@ class Config:
             channels=self.channels,
             endpoint_ms=self.silence_ms,
             hotwords=self.hotwords or None,
+            punctuate=True,
         )
         return Listen(start, preroll_ms=self.prefix_ms)
 

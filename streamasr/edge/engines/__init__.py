@@ -11,6 +11,7 @@ from streamasr.core.recognizer import Recognizer
 from streamasr.edge.bundle import ARPA_FILE, find, load
 from streamasr.edge.engines.base import SlottedEngine
 from streamasr.edge.lm.arpa import read_words
+from streamasr.edge.punctuation import punctuator_of
 from streamasr.errors import MissingExtra, UsageError
 
 DEVICES = ("auto", "cpu", "cuda")
@@ -40,6 +41,8 @@ def open_engine(
     if threads < 1 or capacity < 1:
         raise UsageError(f"threads and capacity are at least 1, got {threads} and {capacity}")
     bundle = load(path)
+    punctuator = punctuator_of(bundle.info.get("language", "en"))
+    bundle = replace(bundle, facts=replace(bundle.facts, punctuator=punctuator))
     if bundle.has_language_model:
         words = Proofreader(read_words(path / ARPA_FILE))
         bundle = replace(bundle, facts=replace(bundle.facts, proofreader=words))
