@@ -25,7 +25,7 @@ def save():
     new = out.with_suffix(".new")
     new.write_text(text.get("1.0", "end-1c"), encoding="utf-8")
     new.replace(out)
-    root.after(20, save)
+    root.after(int(sys.argv[3]), save)
 save()
 root.mainloop()
 """
@@ -146,10 +146,11 @@ class Receiver:
 class Pad(Receiver):
     """A text window of Tk."""
 
-    def __init__(self, display: str, folder: Path, name: str = "Pad") -> None:
+    def __init__(self, display: str, folder: Path, name: str = "Pad", *, save_ms: int = 20) -> None:
         self.name = name
         self._file = folder / f"{name}.txt"
-        super().__init__(display, [sys.executable, "-c", PAD, str(self._file), name])
+        command = [sys.executable, "-c", PAD, str(self._file), name, str(save_ms)]
+        super().__init__(display, command)
         until(self._file.exists, "the window did not open")
 
     @property
