@@ -146,6 +146,8 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     """A booted Debian with the daemon's wheel, units and tokens, and nothing of it running."""
     kept = os.environ.get("STREAMASR_DEBIAN")
     root = Path(kept) if kept else tmp_path_factory.mktemp("debian")
+    root.mkdir(exist_ok=True)
+    root.chmod(0o755)  # it is the / of all users there
     machine = Machine(root)
     if not (root / "usr").is_dir():
         run("debootstrap", "--variant=minbase", f"--include={PACKAGES}", "bookworm", root)
