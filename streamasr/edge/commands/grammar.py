@@ -106,7 +106,7 @@ def _compile(sentences: Sentences, base: GraphModel) -> CommandGrammar:
         raise ConfigError(str(problems[0]) if problems else f"{file} has no sentences")
     network = drawing.network()
     net, doubtful = network.word_net()
-    pronouncer = Pronouncer(base.pronounce, sentences.pronunciations)
+    pronouncer = Pronouncer(base.pronounce, sentences.pronunciations, loosely=True)
     model, unknown = grammar_model(base, net, pronouncer, **SEARCH)
     problems += [Problem(file, 1, f"nobody knows how to say {word!r}") for word in unknown]
     problems += [

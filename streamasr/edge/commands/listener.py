@@ -35,7 +35,7 @@ ENDPOINT_MS = 700
 LONGEST_S = 15.0
 AWAKE_S = 6.0
 """After the wake phrase, until somebody speaks."""
-DEFAULT_THRESHOLD = 0.5
+DEFAULT_THRESHOLD = 0.3
 """Sentences that are less sure are rejected; bench/results/commands.jsonl."""
 
 

@@ -6,6 +6,7 @@
 
 What the user says holds, then the lexicon, then what a word is made of: a name with 's, two
 words written as one, letters that are read one by one. Only then its spelling is read aloud.
+Where few words are listened for, they may be said loosely too: see `loosely_said`.
 """
 
 from __future__ import annotations
@@ -26,6 +27,10 @@ VARIANTS = 2
 """Readings of a spelling at most."""
 _HISSING = frozenset(("S", "Z", "SH", "ZH", "CH", "JH"))
 _VOICELESS = frozenset(("P", "T", "K", "F", "TH"))
+_STOPS = frozenset(("T", "D"))
+"""Many leave these out at the end of a word,"""
+_BEFORE_STOPS = frozenset(("N", "L", "S", "K", "F", "P"))
+"""after these."""
 
 
 @cache
@@ -41,19 +46,26 @@ class Pronouncer:
         self,
         known: Callable[[Sequence[str]], Ways],
         given: Ways | None = None,
+        *,
+        loosely: bool = False,
     ) -> None:
+        """With ``loosely`` words, but not the given ones, may be said so too."""
         self._known = known
         self._given = given or {}
+        self._loosely = loosely
         self.guessed: dict[str, str] = {}
 
     def __call__(self, words: Sequence[str]) -> dict[str, list[Phones]]:
         """The pronunciations of words; those that are no English letters are left out."""
         found = {word: list(ways) for word, ways in self._known(words).items()}
-        found |= {word: list(self._given[word]) for word in words if word in self._given}
         for word in words:
-            if word not in found and (guess := self._guess(word)):
+            if word in self._given or word in found:
+                continue
+            if guess := self._guess(word):
                 found[word], self.guessed[word] = guess
-        return found
+        if self._loosely:
+            found = {word: loosely_said(ways) for word, ways in found.items()}
+        return found | {word: list(self._given[word]) for word in words if word in self._given}
 
     def _guess(self, word: str) -> tuple[list[Phones], str] | None:
         stem, apostrophe, ending = word.partition("'")
@@ -75,6 +87,22 @@ class Pronouncer:
                 return [tuple(p for letter in word for p in letters[letter][-1])], "by letters"
         said = letter_reader().say(word, variants=VARIANTS)
         return (said, "from its letters") if said else None
+
+
+def loosely_said(ways: Sequence[Phones]) -> list[Phones]:
+    """Pronunciations, and those of other accents and of less care that are nearest to them.
+
+    The vowel of "shot" may be that of "bought", and a T or D that ends a word after another
+    consonant may be left out.
+    """
+    said = list(ways)
+    for way in ways:
+        rounded = tuple("AO" if phone == "AA" else phone for phone in way)
+        is_clipped = len(way) > 2 and way[-1] in _STOPS and way[-2] in _BEFORE_STOPS
+        for other in (rounded, *((way[:-1], rounded[:-1]) if is_clipped else ())):
+            if other not in said:
+                said.append(other)
+    return said
 
 
 def _ending(way: Phones) -> Phones:

@@ -28,6 +28,7 @@ def test_the_evidence_of_what_the_model_says_itself() -> None:
     found = decode(emissions(SPOKEN, "turn on the light")).weighed
     assert found.phones == pytest.approx(0, abs=1e-3)
     assert found.worst == pytest.approx(0, abs=1e-3)
+    assert found.stretch == pytest.approx(0, abs=1e-3)
     assert found.units == pytest.approx(0, abs=0.01)
     assert found.length == 13
 
@@ -36,6 +37,17 @@ def test_the_evidence_of_what_was_muddled() -> None:
     heard = muddle(noise=2.0)
     found = decode(Emissions(units("turn on the light", len(heard)), heard)).weighed
     assert LOWEST < found.worst <= found.phones < 0
+    assert LOWEST < found.stretch <= found.phones
+
+
+def test_half_a_second_that_is_wrong_outweighs_words_that_are_right() -> None:
+    right = "SIL " + "".join(5 * f"{phone} " for phone in SPOKEN.split()[2:15]) + 9 * "SIL "
+    wrong = right.replace("DH DH DH DH DH AH AH AH AH AH", 10 * "ZH ")
+    spelt = units("turn on the light", len(right.split()))
+    said, other = decode(Emissions(spelt, phones(right))), decode(Emissions(spelt, phones(wrong)))
+    assert other.text == said.text
+    assert other.weighed.stretch < min(other.weighed.phones, -2.0)
+    assert other.confidence < 0.5 < said.confidence
 
 
 def test_nothing_said_is_nothing_sure() -> None:

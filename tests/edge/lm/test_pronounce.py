@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from streamasr.edge.lm.lexicon import Phones
-from streamasr.edge.lm.pronounce import Pronouncer, read_pronunciation
+from streamasr.edge.lm.pronounce import Pronouncer, loosely_said, read_pronunciation
 from streamasr.errors import ConfigError
 
 KNOWN: dict[str, list[Phones]] = {
@@ -34,6 +34,33 @@ def test_unknown_words_are_guessed_and_told(word: str, said: str, how: str) -> N
     pronouncer = Pronouncer(known)
     assert tuple(said.split()) in pronouncer([word, "lamp"])[word]
     assert pronouncer.guessed == {word: how}
+
+
+@pytest.mark.parametrize(
+    ("way", "others"),
+    [
+        ("SH AA T", ["SH AO T"]),
+        ("R OW S T", ["R OW S"]),
+        ("AA M AH N D", ["AO M AH N D", "AA M AH N", "AO M AH N"]),
+        ("M IH L K", []),
+        ("B AE D", []),
+        ("EH T", []),
+    ],
+)
+def test_what_may_be_said_loosely(way: str, others: list[str]) -> None:
+    said = loosely_said([tuple(way.split())])
+    assert sorted(said) == sorted(tuple(each.split()) for each in (way, *others))
+
+
+def test_what_is_known_is_said_loosely_too_and_what_is_given_is_not() -> None:
+    given = {"shot": [("SH", "AA", "T")]}
+    stocked = {"lamp": [("L", "AE", "M", "P")], "want": [("W", "AA", "N", "T"), ("W", "AO", "N")]}
+    found = Pronouncer(lambda words: stocked, given, loosely=True)(["lamp", "want", "shot"])
+    assert found["lamp"] == stocked["lamp"]
+    assert found["shot"] == given["shot"]
+    assert [" ".join(way) for way in found["want"]] == [
+        "W AA N T", "W AO N", "W AO N T", "W AA N",
+    ]  # fmt: skip
 
 
 def test_what_is_given_holds() -> None:
