@@ -104,10 +104,10 @@ class Clip:
         soundfile.write(file, self.samples, 16_000, format="WAV", subtype="PCM_16")
         return file.getvalue()
 
-    def mulaw(self) -> bytes:
-        """G.711 at 16 kHz, without a header."""
+    def g711(self, law: str) -> bytes:
+        """``ULAW`` or ``ALAW`` at 16 kHz, without a header."""
         file = io.BytesIO()
-        soundfile.write(file, self.samples, 16_000, format="RAW", subtype="ULAW")
+        soundfile.write(file, self.samples, 16_000, format="RAW", subtype=law)
         return file.getvalue()
 
     def ogg(self) -> bytes:

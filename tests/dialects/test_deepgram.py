@@ -127,12 +127,12 @@ def test_finalize_flushes_and_says_so(served: Served, clip: Clip) -> None:
     assert flushed[-1].channel.alternatives[0].transcript == ""
 
 
-@pytest.mark.parametrize("encoding", ["mulaw", "linear32", "wav", "48000", "ogg", "opus"])
+@pytest.mark.parametrize("encoding", ["mulaw", "alaw", "linear32", "wav", "48000", "ogg", "opus"])
 def test_every_encoding_gives_the_words(served: Served, clip: Clip, encoding: str) -> None:
     options: dict[str, Any] = {"model": "nova-3"}
-    if encoding == "mulaw":
-        options |= {"encoding": "mulaw", "sample_rate": 16_000}
-        audio = clip.mulaw()
+    if encoding in ("mulaw", "alaw"):
+        options |= {"encoding": encoding, "sample_rate": 16_000}
+        audio = clip.g711("ULAW" if encoding == "mulaw" else "ALAW")
     elif encoding == "linear32":
         options |= {"encoding": "linear32", "sample_rate": 16_000}
         audio = clip.samples.astype("<f4").tobytes()

@@ -111,9 +111,9 @@ def test_the_sync_client_commits_its_own_turns(served: Served, clip: Clip) -> No
         assert error.error.code == "input_audio_buffer_commit_empty"
 
 
-@pytest.mark.parametrize("name", ["g711_ulaw", "pcm16"])
+@pytest.mark.parametrize("name", ["g711_ulaw", "g711_alaw", "pcm16"])
 def test_the_beta_dialect(served: Served, clip: Clip, name: str) -> None:
-    audio = pcm_24k(clip) if name == "pcm16" else clip.mulaw()
+    audio = pcm_24k(clip) if name == "pcm16" else clip.g711(name[5:].upper())
     with connect(
         served.ws + "/v1/realtime?intent=transcription",
         additional_headers={"OpenAI-Beta": "realtime=v1"},
@@ -121,7 +121,7 @@ def test_the_beta_dialect(served: Served, clip: Clip, name: str) -> None:
     ) as socket:
         assert hear(socket)["type"] == "transcription_session.created"
         session = {"input_audio_format": name, "turn_detection": None}
-        if name == "g711_ulaw":
+        if name != "pcm16":
             session["input_audio_params"] = {"sample_rate_hz": 16_000}
         say(socket, "transcription_session.update", session=session)
         updated = hear(socket)
