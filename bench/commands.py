@@ -15,7 +15,7 @@ the operating point is chosen: the lowest threshold that takes no more than 30 %
 and no more than two sentences an hour where somebody reads without a pause. All that is reported
 is of the rest, by the verdict just fitted. For another model, take over what it prints: the verdict
 into `core.commands.decoder.Verdict`, the threshold into `edge.commands.listener`. With --rows what
-was heard is kept, and read the next time. It takes a quarter of an hour of one core.
+was heard is kept, and read the next time. It takes three minutes of processor time.
 """
 
 from __future__ import annotations
