@@ -226,13 +226,15 @@ class Service:
     async def drain(self) -> int:
         """Refuse newcomers, let all sessions finish, cut what is left at the deadline.
 
+        Half of the time is for hearing what was sent already, the rest for what follows from it.
         Returns how many were cut, then or by `cut` meanwhile.
         """
         self._is_draining = True
+        drain_s = self.settings.limits.drain_s
         for session in list(self._sessions):
-            session.end("drain")
+            session.drain(drain_s / 2)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self.settings.limits.drain_s):
+            async with asyncio.timeout(drain_s):
                 await self._all_gone()
         self.cut()
         return self._cut

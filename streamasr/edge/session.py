@@ -62,6 +62,11 @@ from streamasr.errors import StreamasrError, UsageError
 
 log = logging.getLogger(__name__)
 
+LEVEL_S = 0.25
+"""So long after the listener last had to wait for room, all that was sent is heard."""
+LOOK_S = 0.05
+"""Between two looks at whether a session that drains has come so far."""
+
 
 class Session:
     """One open connection, from the first frame to the last."""
@@ -95,6 +100,7 @@ class Session:
         self._is_closing = False  # what arrives is ignored
         self._room = asyncio.Event()  # something changed: look again whether to read
         self._is_waiting = False  # the listener does not read for want of room
+        self._waited_at = float("-inf")  # when that was last so
         self._opened_at = self._heard_at = self._loop.time()
         self._sending_since: float | None = None  # set while a send is under way
         self._timer: asyncio.TimerHandle | None = None
@@ -139,6 +145,22 @@ class Session:
         else:
             self._outbox.put(self._closed())
         self._room.set()
+
+    def drain(self, within_s: float) -> None:
+        """End with ``drain`` once all that was sent is heard, or as it stands after ``within_s``.
+
+        Whoever sends at the pace of speech is ended at once. A file is heard to its end, for
+        half a text of it would look like the whole.
+        """
+        if not self._transport.is_file:
+            self._drain(self._loop.time() + within_s)
+
+    def _drain(self, until: float) -> None:
+        now = self._loop.time()
+        if now >= until or not (self._is_waiting or now - self._waited_at < LEVEL_S):
+            self.end("drain")
+        elif not self._reason:
+            self._loop.call_later(LOOK_S, self._drain, until)
 
     def fail(self, error: StreamasrError) -> None:
         """Tell the client of a failure of ours, and close, unless all is told already."""
@@ -260,7 +282,7 @@ class Session:
             self._room.clear()
             await self._room.wait()
         self._is_waiting = False
-        self._heard_at = self._loop.time()  # it was we who did not listen
+        self._heard_at = self._waited_at = self._loop.time()  # it was we who did not listen
 
     # ---- out ----
 

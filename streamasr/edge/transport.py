@@ -15,6 +15,8 @@ class Transport(Protocol):
 
     peer: str
     """Address and port, for the log."""
+    is_file: bool
+    """Whether all of it is there already, to be answered as a whole or not at all."""
 
     async def receive(self) -> str | bytes | None:
         """The next frame; None when the connection is closed."""
@@ -35,6 +37,8 @@ class Transport(Protocol):
 
 class WebSocket:
     """A websocket of the ASGI server."""
+
+    is_file = False
 
     def __init__(
         self, receive: Receive, send: Send, *, abort: Callable[[], None], peer: str

@@ -52,6 +52,8 @@ MOST_WAITING = 64
 class Upload:
     """A transport whose frames are blocks of a file, and whose answers are a response."""
 
+    is_file = True
+
     def __init__(self, blocks: Iterator[Samples], peer: str) -> None:
         self.peer = peer
         self.status = 500

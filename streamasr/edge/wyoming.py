@@ -40,6 +40,8 @@ HIGH_WATER_BYTES = 64 * 1024
 class TcpTransport:
     """A TCP connection whose frames are whatever bytes arrive at a time."""
 
+    is_file = False
+
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         host, port = writer.get_extra_info("peername")[:2]
         self.peer = f"{host}:{port}"

@@ -17,6 +17,7 @@ from streamasr.edge.service import CROWD, client_of
 from streamasr.edge.service import STREAM_PATH as PATH
 from streamasr.errors import ConfigError, OverloadError, UsageError
 from tests.edge.daemon import Daemon, daemon, pcm
+from tests.edge.test_session import Held
 from tests.fakes import ScriptedEngine, tone
 
 
@@ -167,6 +168,43 @@ async def test_draining_finishes_what_is_open_and_refuses_what_is_new() -> None:
         assert any(hasattr(event, "reason") for event in events)
         assert (await get(running.url, "/readyz"))[1]["reason"] == "the server is shutting down"
         assert (await refusal(running))[1]["code"] == "not_ready"
+
+
+async def test_draining_hears_all_that_was_sent_too_fast() -> None:
+    engine = Held()
+    async with daemon(engine, limits__inbox_s=0.5) as running:
+        engine.gate.clear()
+        async with connect(running.url, vad=False) as client:
+            for _ in range(20):
+                await client.send(pcm(tone(0.5)))
+            await running.until(lambda: any(s._is_waiting for s in running.service._sessions))
+            draining = asyncio.create_task(running.service.drain())
+            await asyncio.sleep(0.1)
+            engine.gate.set()
+            async for _ in client:
+                pass
+        assert await draining == 0
+        assert client.closed is not None
+        assert (client.closed.reason, client.closed.position) == ("drain", 160_000)
+
+
+async def test_draining_waits_half_of_its_time_for_a_client_that_is_too_fast() -> None:
+    engine = Held()
+    async with daemon(engine, limits__inbox_s=0.5, limits__drain_s=2.0) as running:
+        engine.gate.clear()
+        async with connect(running.url, vad=False) as client:
+            for _ in range(20):
+                await client.send(pcm(tone(0.5)))
+            await running.until(lambda: any(s._is_waiting for s in running.service._sessions))
+            draining = asyncio.create_task(running.service.drain())
+            await running.until(lambda: any(s._reason for s in running.service._sessions))
+            engine.gate.set()
+            async for _ in client:
+                pass
+        assert await draining == 0
+        assert client.closed is not None
+        assert client.closed.reason == "drain"
+        assert 0 < client.closed.position < 160_000
 
 
 async def test_draining_an_empty_daemon_takes_no_time() -> None:

@@ -67,6 +67,23 @@ async def test_an_upload_that_is_cut_is_an_error(
         assert answer.json()["error"]["type"] == "server_error"
 
 
+async def test_a_file_is_heard_to_its_end_while_the_daemon_drains() -> None:
+    engine = Held()
+    async with (
+        daemon(engine, limits__inbox_s=0.5) as running,
+        httpx.AsyncClient(base_url=running.http, trust_env=False) as http,
+    ):
+        engine.gate.clear()
+        posting = post(http, response_format="verbose_json")
+        await running.until(lambda: any(s._is_waiting for s in running.service._sessions))
+        draining = asyncio.create_task(running.service.drain())
+        await asyncio.sleep(0.1)
+        engine.gate.set()
+        assert await draining == 0
+        answer = await posting
+        assert (answer.status_code, answer.json()["duration"]) == (200, 60.0)
+
+
 async def test_there_are_only_so_many_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(uploads, "MOST_UPLOADS", 0)
     async with (
