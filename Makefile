@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 DEMO_CLIP := tests/data/1970-28415-0030.flac
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve demo test test-slow cover check lint types units dockerfile security man dist bench clean
+.PHONY: help setup serve dictate demo test test-slow cover check lint types units dockerfile security man dist bench clean
 
 help: ## list the verbs
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -15,6 +15,9 @@ setup: $(VENV)/.runtime ## install the daemon and its shipped model, without tor
 
 serve: $(VENV)/.runtime ## run the daemon on ws://127.0.0.1:2700/v1/stream
 	$(BIN)/streamasr serve $(ARGS)
+
+dictate: $(VENV)/.mic ## type what you say into the window that has the focus
+	$(BIN)/streamasr dictate $(ARGS)
 
 demo: $(VENV)/.runtime ## transcribe a bundled clip as if it were live
 	$(BIN)/streamasr transcribe --realtime $(DEMO_CLIP)
@@ -75,8 +78,13 @@ $(VENV)/.runtime: pyproject.toml hatch_build.py streamasr/core/search.c | $(VENV
 	$(PIP) -e .
 	@touch $@
 
+$(VENV)/.mic: pyproject.toml scripts/system-packages | $(VENV)/.runtime
+	scripts/system-packages dictate
+	$(PIP) -e '.[mic]'
+	@touch $@
+
 $(VENV)/.dev: pyproject.toml scripts/system-packages | $(VENV)/bin/python
 	scripts/system-packages fast
 	@echo 'installing what the tests need, torch too: 5.5 GB, once'
 	$(PIP) -e '.[dev]'
-	@touch $@ $(VENV)/.runtime
+	@touch $@ $(VENV)/.mic $(VENV)/.runtime

@@ -20,6 +20,8 @@ extra to 1.
 
 from __future__ import annotations
 
+import sys
+
 
 class StreamasrError(Exception):
     """Base of all errors raised on purpose."""
@@ -59,7 +61,7 @@ class MissingExtra(UsageError):
     def __init__(self, package: str, extra: str) -> None:
         super().__init__(
             f"this needs the package {package!r}, which is not installed",
-            remedy=f"pip install 'streamasr[{extra}]'",
+            remedy=f"{sys.executable} -m pip install 'streamasr[{extra}]'",
         )
 
 

@@ -23,11 +23,11 @@ from streamasr.edge.client import connect
 from streamasr.errors import StreamasrError
 from tests.edge.daemon import pcm, pieces
 from tests.edge.test_service import get
-from tests.fakes import tone
+from tests.fakes import voice
 
 CONFIG = Path(__file__).parents[1] / "deploy" / "haproxy" / "haproxy.cfg"
 CLIENTS = 24
-AUDIO = pieces(pcm(tone(6.0)))
+AUDIO = pieces(pcm(voice(6.0)))
 """Pieces of 100 ms."""
 BEFORE = 10
 """Pieces that all have sent before anything happens."""

@@ -29,7 +29,7 @@ from tests.edge.daemon import pcm, pieces
 from tests.test_packaging import CLIP, ROOT
 
 SAID = "these people will also be surprised they will say lord"
-PACKAGES = "systemd,systemd-sysv,dbus,dbus-user-session,libpam-systemd,python3,python3-venv"
+PACKAGES = "systemd,systemd-sysv,procps,dbus,dbus-user-session,libpam-systemd,python3,python3-venv"
 QUIET = ("--quiet", "--register=no", "--keep-unit")
 SHARED = ("/etc/ssl/certs", "/etc/pip.conf")
 """What pip may need to reach its index from here."""
