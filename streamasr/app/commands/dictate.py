@@ -46,7 +46,7 @@ TypingOption = Annotated[
     typer.Option(
         "--typing",
         metavar="WAY",
-        help="auto, wtype, xtest, xdotool, ibus, dotool, paste, clipboard or stdout.",
+        help="auto, wtype, xtest, xdotool, ibus, uinput, ydotool, paste, clipboard or stdout.",
     ),
 ]
 HoldBackOption = Annotated[

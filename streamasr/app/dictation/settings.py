@@ -101,7 +101,8 @@ CHOICES = {
     "on_focus": tuple(OnFocus),
     "decoder": ("auto", "greedy", "graph"),
     "typing": (
-        "auto", "wtype", "xtest", "xdotool", "ibus", "dotool", "paste", "clipboard", "stdout",
+        "auto", "wtype", "xtest", "xdotool", "ibus", "uinput", "ydotool", "paste", "clipboard",
+        "stdout",
     ),
     "line_break": ("return", "shift+return"),
     "punctuation": tuple(Punctuation),

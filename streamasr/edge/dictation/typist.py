@@ -141,21 +141,6 @@ def _xdotool(edit: Edit, soft_breaks: bool) -> list[Call]:
     return calls
 
 
-def dotool_typist() -> ProgramTypist:
-    """A keyboard of the kernel's own; DOTOOL_XKB_LAYOUT must name the layout in use."""
-    return ProgramTypist("dotool", _dotool)
-
-
-def _dotool(edit: Edit, soft_breaks: bool) -> list[Call]:
-    lines = ["key backspace"] * edit.erase
-    for number, line in enumerate(edit.text.split("\n")):
-        if number:
-            lines.append("key shift+enter" if soft_breaks else "key enter")
-        if line:
-            lines.append(f"type {line}")
-    return [Call(["dotool"], "\n".join(lines) + "\n")]
-
-
 class Printer:
     """Writes what is settled to standard output: for pipes, where nothing can be taken back."""
 

@@ -11,26 +11,32 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from streamasr.edge.dictation.clipboard import Copier, Paster, find_clipboard
 from streamasr.edge.dictation.display import XDisplay
 from streamasr.edge.dictation.ibus import Engine
 from streamasr.edge.dictation.ibusbus import asking, find_address
+from streamasr.edge.dictation.keyboards import (
+    RULE,
+    UINPUT,
+    KernelKeyboard,
+    Keyboard,
+    YdotoolKeyboard,
+    find_ydotoold,
+)
 from streamasr.edge.dictation.preedit import PreeditTypist
 from streamasr.edge.dictation.typist import (
     Call,
     Printer,
     Typist,
     call,
-    dotool_typist,
     wtype_typist,
     xdotool_typist,
 )
+from streamasr.edge.dictation.uinput import KernelTypist, Layout
 from streamasr.edge.dictation.xtest import XTestTypist
 from streamasr.errors import DeviceError, StreamasrError, UsageError
 
-UINPUT = Path("/dev/uinput")
 INSERT = 0xFF63
 
 
@@ -93,19 +99,38 @@ def _ibus(environ: Environ) -> Way:
     return Way("ibus", True, "an input method: every letter, in programs that take part in IBus")
 
 
-def _dotool(environ: Environ) -> Way:
-    if not shutil.which("dotool"):
-        return Way("dotool", False, "not installed: https://git.sr.ht/~geb/dotool")
+def _uinput(environ: Environ) -> Way:
+    if not UINPUT.exists():
+        return Way("uinput", False, f"no {UINPUT}: sudo modprobe uinput")
     if not os.access(UINPUT, os.W_OK):
-        return Way("dotool", False, f"no right to write {UINPUT}: join the group input")
-    layout = environ.get("DOTOOL_XKB_LAYOUT", "us")
-    return Way("dotool", True, f"the kernel's keyboard, letters of the layout {layout} only")
+        rule = f"write {RULE!r} to /etc/udev/rules.d/60-uinput.rules and reboot"
+        return Way("uinput", False, f"no right to write {UINPUT}: {rule}")
+    return _by_kernel("uinput", environ)
+
+
+def _ydotool(environ: Environ) -> Way:
+    try:
+        YdotoolKeyboard(find_ydotoold(environ)).close()
+    except StreamasrError as error:
+        return Way("ydotool", False, str(error))
+    return _by_kernel("ydotool", environ)
+
+
+def _by_kernel(name: str, environ: Environ) -> Way:
+    try:
+        layout = Layout(environ).keymap().name
+    except StreamasrError as error:
+        return Way(name, False, str(error))
+    others = "others are pasted"
+    if find_clipboard(environ) is None:
+        others = "others only by what looks like them"
+    return Way(name, True, f"the kernel's keyboard: letters of the layout {layout}, {others}")
 
 
 def _paste(environ: Environ) -> Way:
     if find_clipboard(environ) is None:
         return Way("paste", False, "needs wl-clipboard on Wayland, xclip on X11")
-    if not any(way(environ).works for way in (_wtype, _xtest)):
+    if not any(way(environ).works for way in (_wtype, _xtest, _uinput, _ydotool)):
         return Way("paste", False, "nothing may press the keys that paste; see clipboard")
     return Way(
         "paste", True, "whole utterances by the clipboard, for programs that take keys badly"
@@ -127,13 +152,14 @@ WAYS: dict[str, Callable[[Environ], Way]] = {
     "xtest": _xtest,
     "xdotool": _xdotool,
     "ibus": _ibus,
-    "dotool": _dotool,
+    "uinput": _uinput,
+    "ydotool": _ydotool,
     "paste": _paste,
     "clipboard": _clipboard,
     "stdout": _stdout,
 }
 """The best first."""
-UNASKED = ("wtype", "xtest", "xdotool", "ibus", "dotool", "clipboard")
+UNASKED = ("wtype", "xtest", "xdotool", "ibus", "uinput", "ydotool", "clipboard")
 """What ``auto`` may choose."""
 
 
@@ -172,11 +198,27 @@ def open_typist(name: str, environ: Environ) -> Typist:
 def _open_paste(environ: Environ) -> Typist:
     clipboard = find_clipboard(environ)
     assert clipboard is not None, "surveyed before"
-    if environ.get("WAYLAND_DISPLAY"):
+    if _wtype(environ).works:
         keys = Call(["wtype", "-M", "shift", "-k", "Insert", "-m", "shift"])
         return Paster(clipboard, wtype_typist(), lambda: void(call(keys)))
-    typist = XTestTypist()
-    return Paster(clipboard, typist, lambda: typist.press(INSERT, shift=True))
+    if _xtest(environ).works:
+        typist = XTestTypist()
+        return Paster(clipboard, typist, lambda: typist.press(INSERT, shift=True))
+    open_keyboard = _open_uinput if _uinput(environ).works else _open_ydotool
+    kernel = open_keyboard(environ)
+    return Paster(clipboard, kernel, kernel.press_paste)
+
+
+def _open_uinput(environ: Environ) -> KernelTypist:
+    return _kernel_typist("uinput", KernelKeyboard(), environ)
+
+
+def _open_ydotool(environ: Environ) -> KernelTypist:
+    return _kernel_typist("ydotool", YdotoolKeyboard(find_ydotoold(environ)), environ)
+
+
+def _kernel_typist(name: str, keyboard: Keyboard, environ: Environ) -> KernelTypist:
+    return KernelTypist(name, keyboard, Layout(environ), find_clipboard(environ))
 
 
 def _open_clipboard(environ: Environ) -> Typist:
@@ -194,7 +236,8 @@ _OPEN: dict[str, Callable[[Environ], Typist]] = {
     "xtest": lambda _: XTestTypist(),
     "xdotool": lambda _: xdotool_typist(),
     "ibus": lambda environ: PreeditTypist(Engine.connect(find_address(environ))),
-    "dotool": lambda _: dotool_typist(),
+    "uinput": _open_uinput,
+    "ydotool": _open_ydotool,
     "paste": _open_paste,
     "clipboard": _open_clipboard,
     "stdout": lambda _: Printer(),

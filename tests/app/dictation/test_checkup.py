@@ -36,7 +36,7 @@ def test_on_wayland_that_does_not_answer_each_better_way_says_what_it_needs(
     assert typing.status is Status.WARN
     assert "wtype: not installed: apt install wtype" in typing.remedy
     assert "ibus: IBus does not run: apt install ibus" in typing.remedy
-    assert "dotool: not installed" in typing.remedy
+    assert "ydotool: no ydotoold, 1.0 or newer, listens at" in typing.remedy
     assert focus.status is Status.WARN
     assert "keep the window" in focus.remedy
 

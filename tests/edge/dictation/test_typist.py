@@ -9,7 +9,6 @@ from streamasr.edge.dictation.typist import (
     Printer,
     ProgramTypist,
     call,
-    dotool_typist,
     wtype_typist,
     xdotool_typist,
 )
@@ -21,7 +20,7 @@ def calls(typist: ProgramTypist, edit: Edit, *, soft: bool = False) -> list[tupl
 
 
 def test_text_goes_by_standard_input_where_no_other_user_sees_it() -> None:
-    for typist in (wtype_typist(), xdotool_typist(), dotool_typist()):
+    for typist in (wtype_typist(), xdotool_typist()):
         made = calls(typist, Edit(2, "secret -k words\nmore"), soft=True)
         assert all("secret" not in arg for args, _ in made for arg in args)
         assert "secret -k words" in "".join(stdin for _, stdin in made)
@@ -34,12 +33,6 @@ def test_wtype_erases_and_types_in_one_call_a_line() -> None:
     ((args, stdin),) = calls(wtype_typist(), Edit(0, "\n"), soft=True)
     assert "-M shift -k Return -m shift" in " ".join(args)
     assert (args[-1], stdin) != ("-", "")
-
-
-def test_dotool_takes_one_script() -> None:
-    assert calls(dotool_typist(), Edit(1, "a b\n\nc")) == [
-        (["dotool"], "key backspace\ntype a b\nkey enter\nkey enter\ntype c\n")
-    ]
 
 
 def test_what_a_program_complains_about_is_told() -> None:
