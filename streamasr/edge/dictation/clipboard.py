@@ -38,16 +38,19 @@ class Clipboard:
         return found
 
     def write(self, texts: Sequence[str]) -> None:
-        """Put a text on the clipboard, and one on the selection."""
+        """Put a text on the clipboard, and one on the selection; raises DeviceError."""
         for args, text in zip(self._writes, texts, strict=True):
-            # these programs go on in the background and keep what they inherited
-            done = subprocess.run(
-                args,
-                input=text.encode(),
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                timeout=ANSWER_S,
-            )
+            try:
+                # these programs go on in the background and keep what they inherited
+                done = subprocess.run(
+                    args,
+                    input=text.encode(),
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    timeout=ANSWER_S,
+                )
+            except subprocess.TimeoutExpired:
+                raise DeviceError(f"{args[0]} does not answer within {ANSWER_S:g} s") from None
             if done.returncode:
                 raise DeviceError(f"{args[0]} cannot write the clipboard")
 

@@ -85,12 +85,11 @@ class KernelTypist:
         lacking = [at for at, letter in enumerate(line) if keymap.strokes(letter) is None]
         if not lacking:
             self._type(keymap, line)
-        elif self._clipboard is None:
-            self._type(keymap, "".join(nearest(letter, keymap) for letter in line))
         else:
             first, after = lacking[0], lacking[-1] + 1
             self._type(keymap, line[:first])
-            self._paste(self._clipboard, line[first:after])
+            if not self._paste(line[first:after]):
+                self._type(keymap, "".join(nearest(one, keymap) for one in line[first:after]))
             self._type(keymap, line[after:])
 
     def _type(self, keymap: Keymap, text: str, held: tuple[int, ...] = ()) -> None:
@@ -104,12 +103,20 @@ class KernelTypist:
             for stroke in strokes:
                 self._keyboard.tap(stroke.code, (*held, *stroke.held))
 
-    def _paste(self, clipboard: Clipboard, text: str) -> None:
-        before = clipboard.read()
-        clipboard.write([text, text])
+    def _paste(self, text: str) -> bool:
+        """Whether there is a clipboard that takes it."""
+        if self._clipboard is None:
+            return False
+        try:
+            before = self._clipboard.read()
+            self._clipboard.write([text, text])
+        except DeviceError as why:
+            log.warning("nothing can be pasted: %s", why)
+            return False
         self.press_paste()
         self._sleep(PASTE_S)
-        clipboard.write(before)
+        self._clipboard.write(before)
+        return True
 
     def press_paste(self) -> None:
         """Shift and Insert, which no layout moves."""

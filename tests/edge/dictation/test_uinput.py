@@ -94,6 +94,12 @@ def test_without_a_clipboard_one_letter_stands_for_one_so_that_it_can_be_taken_b
     assert nearest("–", KEYMAP) == "-"
 
 
+def test_a_clipboard_that_fails_is_as_none() -> None:
+    keys, broken = Keys(), Clipboard([], [["false"], ["false"]])
+    typist(keys, broken).write(Edit(0, "a–b"))
+    assert keys.taps == [(code(letter), ()) for letter in "a-b"]
+
+
 def test_a_key_that_the_layout_lacks_is_an_error() -> None:
     with pytest.raises(DeviceError, match="layout small has no key for"):
         typist(Keys())._type(KEYMAP, "z")
