@@ -17,13 +17,13 @@ from streamasr.errors import DeviceError
 def check_typing(environ: Mapping[str, str] = os.environ) -> Check:
     """The way that `dictate` would type in this session, and why no better one."""
     ways = {way.name: way for way in survey(environ)}
-    if not (environ.get("WAYLAND_DISPLAY") or environ.get("DISPLAY")):
-        found = "no desktop session: `dictate` can only print (--typing stdout)"
-        return Check("typing", Status.OK, found)
     try:
         best = best_way(environ)
     except DeviceError:
         best = ""
+    if not (best or environ.get("WAYLAND_DISPLAY") or environ.get("DISPLAY")):
+        found = "no desktop session: `dictate` can only print (--typing stdout)"
+        return Check("typing", Status.OK, found)
     # a compositor that refuses is no fault to repair, a program that is missing is
     passed = [way for way in ways.values() if not way.works and "session" not in way.why]
     better = [
