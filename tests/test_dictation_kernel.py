@@ -35,7 +35,7 @@ export HOME=$H XDG_RUNTIME_DIR=$H WAYLAND_DISPLAY=wayland-1
 export LIBSEAT_BACKEND=seatd WLR_BACKENDS=headless,libinput WLR_RENDERER=pixman
 $S/system/usr/sbin/seatd -u nobody 2>$S/seatd.log & sleep 1
 person="setpriv --reuid=65534 --regid=65534 --clear-groups"
-echo "output * resolution 640x480" >$H/config
+echo "output * resolution 320x200" >$H/config
 $person sway -c $H/config 2>$S/sway.log &
 for try in $(seq 60); do ls $H/sway-ipc* >/dev/null 2>&1 && break; sleep 1; done
 export SWAYSOCK=$(ls $H/sway-ipc*)
@@ -52,13 +52,19 @@ from streamasr.edge.dictation.ways import open_typist
 
 caught, text = Path(sys.argv[1]), {TEXT!r}
 
-def sway(*args):
-    return subprocess.run(["swaymsg", *args], capture_output=True, text=True, check=True).stdout
-
 def until(condition):
     end = time.monotonic() + 90
     while not condition() and time.monotonic() < end:
         time.sleep(0.2)
+
+def sway(*args):
+    # it may be too busy to answer in time
+    answers = []
+    def ask():
+        answers.append(subprocess.run(["swaymsg", *args], capture_output=True, text=True))
+        return answers[-1].returncode == 0
+    until(ask)
+    return answers[-1].stdout
 
 def shown():
     out = ""
