@@ -48,6 +48,9 @@ def listening(tmp_path: Path) -> Iterator[Callable[[Serve], dict[str, str]]]:
         def run() -> None:
             with listener.accept()[0] as connection, suppress(OSError):
                 serve(connection)
+                connection.shutdown(socket.SHUT_WR)
+                while connection.recv(4096):  # what is unread would be a reset
+                    pass
 
         threads.append(threading.Thread(target=run))
         threads[-1].start()
@@ -61,12 +64,12 @@ def listening(tmp_path: Path) -> Iterator[Callable[[Serve], dict[str, str]]]:
 
 def seat(connection: socket.socket, capabilities: int) -> None:
     """Up to the seat: registry 2 and sync 3 were asked for, seat 4 and sync 5 are then."""
-    connection.recv(4096)
+    connection.recv(24, socket.MSG_WAITALL)
     output = event(2, 0, struct.pack("=I", 1) + text(b"wl_output") + struct.pack("=I", 3))
     found = event(2, 0, struct.pack("=I", 9) + text(b"wl_seat") + struct.pack("=I", 7))
     for byte in output + found:  # as streams may come
         connection.send(bytes([byte]))
-    bound = connection.recv(4096)
+    bound = connection.recv(32, socket.MSG_WAITALL)
     assert struct.unpack("=III", bound[:12])[0] == 2
     assert (bound[8:12], bound[-4:]) == (struct.pack("=I", 9), struct.pack("=I", 4))
     connection.send(event(3, 0, bytes(4)) + event(4, 0, struct.pack("=I", capabilities)))
