@@ -25,6 +25,7 @@ import soundfile
 from playwright.async_api import Page, async_playwright, expect
 
 from streamasr.app.formats import Format, writer_for
+from streamasr.core.scribe import as_written
 from streamasr.edge.client import Transcript, connect, transcribe
 from tests.edge.daemon import pieces
 from tests.edge.processes import SCRIPTED, Process, program
@@ -127,7 +128,7 @@ def written(form: Format, transcript: Transcript) -> str:
     writer = writer_for(form, out)
     writer.begin("")
     for final in transcript.finals:
-        writer.segment(final)
+        writer.segment(as_written(final))
     return out.getvalue()
 
 
@@ -153,7 +154,7 @@ async def test_a_microphone_is_captioned(tmp_path: Path) -> None:
 @pytest.mark.parametrize("pace", ["fast", "paced"])
 async def test_a_dropped_file_is_captioned_as_the_client_hears_it(pace: str) -> None:
     async with served() as daemon:
-        expected = await reference(daemon.url)
+        expected = await reference(daemon.url, punctuate=True)
         async with opened(daemon.url) as page:
             await page.select_option("#pace", pace)
             await drop(page, CLIP)
@@ -164,7 +165,7 @@ async def test_a_dropped_file_is_captioned_as_the_client_hears_it(pace: str) -> 
                 await state(page, "listening")
             await state(page, "idle")
             await expect(page.locator("#state")).to_contain_text("words in 4.9 s")
-            assert await texts(page) == [final.text for final in expected.finals]
+            assert await texts(page) == [final.written for final in expected.finals]
             word = page.locator(".word").first
             await word.hover()
             percent = round(100 * expected.finals[0].words[0].confidence)

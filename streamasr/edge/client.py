@@ -199,6 +199,8 @@ async def connect(
     decoder: DecoderName = "auto",
     hotwords: Sequence[str | HotWord] | None = None,
     grammar: Sequence[str] = (),
+    alternatives: int = 0,
+    punctuate: bool | None = None,
     open_timeout_s: float = 10.0,
     tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[Client]:
@@ -219,6 +221,8 @@ async def connect(
         decoder=decoder,
         hotwords=_hotwords(hotwords),
         grammar=tuple(grammar),
+        alternatives=alternatives,
+        punctuate=punctuate,
     )
     socket = await _open(_address(url), token, open_timeout_s, tls)
     try:

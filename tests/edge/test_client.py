@@ -106,8 +106,10 @@ async def test_leaving_early_is_allowed(running: Daemon) -> None:
 
 
 async def test_ignored_features_are_told(running: Daemon) -> None:
-    async with connect(running.url, hotwords=["a"], grammar=["b"]) as client:
-        assert client.ready.ignored == ("grammar", "hotwords")
+    async with connect(
+        running.url, hotwords=["a"], grammar=["b"], alternatives=2, punctuate=True
+    ) as client:
+        assert set(client.ready.ignored) == {"grammar", "hotwords", "alternatives", "punctuate"}
         await client.stop()
 
 

@@ -195,7 +195,7 @@ def test_a_writer_that_nothing_would_teach_is_refused(aligned_tones: Path, tmp_p
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_toy_learns_exports_and_streams_the_same_words(tone_corpus: Path, tmp_path: Path) -> None:
-    recipe: Recipe = replace(TOY, train=replace(TOY.train, epochs=40, decay_epochs=10))
+    recipe: Recipe = replace(TOY, train=replace(TOY.train, epochs=40, decay_epochs=10, patience=40))
     run = Run.open(recipe, data=tone_corpus, out=tmp_path / "run")
     progress = run.train()
     assert progress.best_wer < 0.05
