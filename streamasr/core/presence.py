@@ -12,6 +12,9 @@ its text is shown, for what was shown is never taken back; its end decides witho
 
 A word has a vowel, so without one nothing is speech: hiss that swells and fades is taken for
 F and SH, and surely so. And a click is too short for a word.
+
+Noise is taken for one word, hardly ever for several: an utterance of several words is believed
+on less evidence, once it is over.
 """
 
 from __future__ import annotations
@@ -32,6 +35,8 @@ DOUBT = 8
 """Emissions of half the threshold that an open utterance must outweigh."""
 FEWEST = 5
 """Emissions that are not silence in the shortest word: a fifth of a second."""
+SEVERAL = 0.8
+"""Share of the threshold that is enough where several words were heard."""
 SHARE_OF_SPEECH = 0.47
 """A model's threshold, as a share of `certainty` on clean speech."""
 
@@ -61,11 +66,12 @@ class Presence:
                 self.is_sure = True
                 return
 
-    def finish(self) -> None:
+    def finish(self, words: int = 1) -> None:
         """The utterance is over: a short one is judged by what there was."""
         count = len(self._recent)
         if count >= FEWEST and self._had_vowel:
-            self.is_sure = self.is_sure or sum(self._recent) / count >= self._threshold
+            enough = self._threshold * (SEVERAL if words > 1 else 1.0)
+            self.is_sure = self.is_sure or sum(self._recent) / count >= enough
 
 
 def certainty(phones: Floats) -> float:

@@ -90,10 +90,10 @@ class Utterance:
     ) -> list[Event]:
         """The last events: a Final if there is text and speech, and SpeechEnded, at ``at``."""
         self._decoder.finish()
-        self._presence.finish()
+        words = self.words()
+        self._presence.finish(len(words))
         at = max(at, self.start)
         ended = SpeechEnded(self.index, at)
-        words = self.words()
         if not words or not self._presence.is_sure:
             return [ended]
         confidence = sum(word.confidence for word in words) / len(words)

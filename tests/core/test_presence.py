@@ -49,6 +49,15 @@ def test_a_short_word_is_judged_at_its_end() -> None:
     assert ended(word)
 
 
+@pytest.mark.parametrize(("best", "words", "is_speech"), [
+    (0.35, 1, False), (0.35, 2, True), (0.30, 2, False), (0.42, 1, True),
+])  # fmt: skip
+def test_several_words_need_less_evidence(best: float, words: int, is_speech: bool) -> None:
+    presence = judged(sounding(best, FEWEST))
+    presence.finish(words)
+    assert presence.is_sure == is_speech
+
+
 def test_a_click_is_no_word() -> None:
     assert not ended(sounding(FAIR, FEWEST - 1))
 

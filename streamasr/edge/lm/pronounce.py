@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from itertools import pairwise
 
 from streamasr.core.phones import PHONE_IDS
 from streamasr.edge.lm.lexicon import Phones
@@ -92,16 +93,21 @@ class Pronouncer:
 def loosely_said(ways: Sequence[Phones]) -> list[Phones]:
     """Pronunciations, and those of other accents and of less care that are nearest to them.
 
-    The vowel of "shot" may be that of "bought", and a T or D that ends a word after another
-    consonant may be left out.
+    The vowels of "shot" and "bought" may each be the other, but not before R, and a T or D that
+    ends a word after another consonant may be left out.
     """
     said = list(ways)
     for way in ways:
         rounded = tuple("AO" if phone == "AA" else phone for phone in way)
+        merged = tuple(
+            "AA" if phone == "AO" and after != "R" else phone
+            for phone, after in pairwise((*way, ""))
+        )
         is_clipped = len(way) > 2 and way[-1] in _STOPS and way[-2] in _BEFORE_STOPS
-        for other in (rounded, *((way[:-1], rounded[:-1]) if is_clipped else ())):
-            if other not in said:
-                said.append(other)
+        for other in (way, rounded, merged):
+            for cut in (other, other[:-1]) if is_clipped else (other,):
+                if cut not in said:
+                    said.append(cut)
     return said
 
 

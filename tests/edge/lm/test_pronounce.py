@@ -40,6 +40,8 @@ def test_unknown_words_are_guessed_and_told(word: str, said: str, how: str) -> N
     ("way", "others"),
     [
         ("SH AA T", ["SH AO T"]),
+        ("AO F", ["AA F"]),
+        ("D AO R", []),
         ("R OW S T", ["R OW S"]),
         ("AA M AH N D", ["AO M AH N D", "AA M AH N", "AO M AH N"]),
         ("M IH L K", []),
@@ -58,8 +60,8 @@ def test_what_is_known_is_said_loosely_too_and_what_is_given_is_not() -> None:
     found = Pronouncer(lambda words: stocked, given, loosely=True)(["lamp", "want", "shot"])
     assert found["lamp"] == stocked["lamp"]
     assert found["shot"] == given["shot"]
-    assert [" ".join(way) for way in found["want"]] == [
-        "W AA N T", "W AO N", "W AO N T", "W AA N",
+    assert sorted(" ".join(way) for way in found["want"]) == [
+        "W AA N", "W AA N T", "W AO N", "W AO N T",
     ]  # fmt: skip
 
 
