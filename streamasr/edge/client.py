@@ -227,25 +227,32 @@ async def connect(
     socket = await _open(_address(url), token, open_timeout_s, tls)
     try:
         try:
-            with contextlib.suppress(ConnectionClosed):  # the server may have said why
-                await socket.send(encode(start))
             async with asyncio.timeout(open_timeout_s):
-                answer = decode_server(await socket.recv(decode=False))
-        except ConnectionClosed as error:
-            raise _broken(error) from error
+                ready = await _begin(socket, start)
         except TimeoutError as error:
             raise PeerError(f"{url} did not answer for {open_timeout_s:g} s") from error
-        if isinstance(answer, Error):
-            raise _fault(answer.code, answer.message, answer.remedy)
-        if not isinstance(answer, Ready):
+        if ready is None:
             raise PeerError(f"{url} did not say ready")
-        client = Client(socket, answer)
+        client = Client(socket, ready)
         try:
             yield client
         finally:
             await client.close()
     finally:
         await socket.close()
+
+
+async def _begin(socket: ClientConnection, start: Start) -> Ready | None:
+    """Ask for a session; None where the answer is neither ready nor an error."""
+    try:
+        with contextlib.suppress(ConnectionClosed):  # the server may have said why
+            await socket.send(encode(start))
+        answer = decode_server(await socket.recv(decode=False))
+    except ConnectionClosed as error:
+        raise _broken(error) from error
+    if isinstance(answer, Error):
+        raise _fault(answer.code, answer.message, answer.remedy)
+    return answer if isinstance(answer, Ready) else None
 
 
 def _hotwords(items: Sequence[str | HotWord] | None) -> tuple[HotWord, ...] | None:

@@ -2,6 +2,7 @@ import asyncio
 import contextlib
 import json
 import threading
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from websockets.typing import Origin
 
 from streamasr.core.messages import WireError
 from streamasr.core.recognizer import Engine
-from streamasr.edge.client import connect
+from streamasr.edge.client import Client, connect
 from streamasr.edge.service import CROWD, client_of
 from streamasr.edge.service import STREAM_PATH as PATH
 from streamasr.errors import ConfigError, OverloadError, UsageError
@@ -170,41 +171,43 @@ async def test_draining_finishes_what_is_open_and_refuses_what_is_new() -> None:
         assert (await refusal(running))[1]["code"] == "not_ready"
 
 
-async def test_draining_hears_all_that_was_sent_too_fast() -> None:
-    engine = Held()
-    async with daemon(engine, limits__inbox_s=0.5) as running:
+@contextlib.asynccontextmanager
+async def overrun(engine: Held, **settings: Any) -> AsyncIterator[tuple[Daemon, Client]]:
+    """A client that has sent ten seconds where half a second is taken; then the engine stands."""
+    async with daemon(engine, limits__inbox_s=0.5, **settings) as running:
         engine.gate.clear()
         async with connect(running.url, vad=False) as client:
             for _ in range(20):
                 await client.send(pcm(tone(0.5)))
             await running.until(lambda: any(s._is_waiting for s in running.service._sessions))
-            draining = asyncio.create_task(running.service.drain())
-            await asyncio.sleep(0.1)
-            engine.gate.set()
-            async for _ in client:
-                pass
+            yield running, client
+
+
+async def test_draining_hears_all_that_was_sent_too_fast() -> None:
+    engine = Held()
+    async with overrun(engine) as (running, client):
+        draining = asyncio.create_task(running.service.drain())
+        await asyncio.sleep(0.1)
+        engine.gate.set()
+        async for _ in client:
+            pass
         assert await draining == 0
-        assert client.closed is not None
-        assert (client.closed.reason, client.closed.position) == ("drain", 160_000)
+    assert client.closed is not None
+    assert (client.closed.reason, client.closed.position) == ("drain", 160_000)
 
 
 async def test_draining_waits_half_of_its_time_for_a_client_that_is_too_fast() -> None:
     engine = Held()
-    async with daemon(engine, limits__inbox_s=0.5, limits__drain_s=2.0) as running:
-        engine.gate.clear()
-        async with connect(running.url, vad=False) as client:
-            for _ in range(20):
-                await client.send(pcm(tone(0.5)))
-            await running.until(lambda: any(s._is_waiting for s in running.service._sessions))
-            draining = asyncio.create_task(running.service.drain())
-            await running.until(lambda: any(s._reason for s in running.service._sessions))
-            engine.gate.set()
-            async for _ in client:
-                pass
+    async with overrun(engine, limits__drain_s=2.0) as (running, client):
+        draining = asyncio.create_task(running.service.drain())
+        await running.until(lambda: any(s._reason for s in running.service._sessions))
+        engine.gate.set()
+        async for _ in client:
+            pass
         assert await draining == 0
-        assert client.closed is not None
-        assert client.closed.reason == "drain"
-        assert 0 < client.closed.position < 160_000
+    assert client.closed is not None
+    assert client.closed.reason == "drain"
+    assert 0 < client.closed.position < 160_000
 
 
 async def test_draining_an_empty_daemon_takes_no_time() -> None:
