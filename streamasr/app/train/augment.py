@@ -6,7 +6,7 @@ wherever it is made.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -15,14 +15,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from streamasr.app.mixing import add_noise, load_noises, loop_to
+from streamasr.app.manifest import read_manifest
+from streamasr.app.mixing import add_noise, load_noises, loop_to, read_clip
 from streamasr.app.rooms import add_room, load_rooms
 from streamasr.app.train.codecs import through_codec
 from streamasr.app.train.config import AugmentConfig
-from streamasr.app.train.nonspeech import coloured_noise, music
+from streamasr.app.train.nonspeech import babble, clatter, coloured_noise, music
 from streamasr.core.features import SAMPLE_RATE
+from streamasr.errors import ConfigError
 
 Floats = NDArray[np.float32]
+VOICES = 150
+"""Recordings that babble is made of."""
 
 
 def change_speed(samples: Floats, factor: float) -> Floats:
@@ -37,12 +41,14 @@ class Augmenter:
     config: AugmentConfig
     noises: list[Floats]
     rooms: list[Floats]
+    voices: list[Floats] = field(default_factory=list)
+    """What babble is made of."""
 
     @classmethod
     def load(cls, config: AugmentConfig, data: Path) -> Augmenter:
         noises = load_noises(data / config.noise) if config.noise else []
         rooms = load_rooms(data / config.rooms, 0.0, config.max_rt60_s) if config.rooms else []
-        return cls(config, noises, rooms)
+        return cls(config, noises, rooms, _voices(config, data))
 
     def __call__(self, samples: Floats, rng: np.random.Generator) -> tuple[Floats, float]:
         """Return the altered samples and the speed factor that was applied."""
@@ -52,14 +58,22 @@ class Augmenter:
         if self.rooms and rng.random() < config.room_probability:
             samples = add_room(samples, self.rooms[int(rng.integers(len(self.rooms)))])
         if self.noises and rng.random() < config.noise_probability:
-            noise = self.noises[int(rng.integers(len(self.noises)))]
-            snr_db = float(rng.uniform(*config.snr_db))
-            samples = add_noise(samples, loop_to(noise, len(samples), rng), snr_db)
+            noise = self._noise(len(samples), rng)
+            samples = add_noise(samples, noise, float(rng.uniform(*config.snr_db)))
         gain = 10.0 ** (float(rng.uniform(*config.gain_db)) / 20.0)
         samples = np.clip(samples * np.float32(gain), -1.0, 1.0)
         if rng.random() < config.codec_probability:
             samples = through_codec(samples, rng)
         return samples, factor
+
+    def _noise(self, count: int, rng: np.random.Generator) -> Floats:
+        """So many samples to mix under speech."""
+        config, kind = self.config, rng.random()
+        if kind < config.clatter_share:
+            return clatter(count, rng)
+        if kind < config.clatter_share + config.babble_share:
+            return babble(self.voices, count, rng)
+        return loop_to(self.noises[int(rng.integers(len(self.noises)))], count, rng)
 
     def silence(self, count: int, rng: np.random.Generator) -> Floats:
         """So many samples in which nobody speaks, at any level."""
@@ -71,6 +85,17 @@ class Augmenter:
             sound = music(count, rng) if kind < 0.8 else coloured_noise(count, rng)
         level = 10.0 ** (rng.uniform(-50.0, 0.0) / 20.0)
         return np.asarray(sound * np.float32(level), np.float32)
+
+
+def _voices(config: AugmentConfig, data: Path) -> list[Floats]:
+    if not config.babble_share:
+        return []
+    if not config.voices:
+        raise ConfigError(
+            "augment.babble_share needs speech to make babble of", remedy="augment.voices, a corpus"
+        )
+    spoken = [u for u in read_manifest(data / config.voices) if u.split != "test"]
+    return [read_clip(u.path) for u in spoken[:: max(1, len(spoken) // VOICES)]]
 
 
 def mask_frames(

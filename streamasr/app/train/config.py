@@ -55,6 +55,12 @@ class AugmentConfig:
     """Folder searched for noise recordings; empty for none."""
     noise_probability: float = 0.3
     snr_db: tuple[float, float] = (5.0, 30.0)
+    clatter_share: float = 0.0
+    """Of the noise: how often it is made dishes instead of a recording,"""
+    babble_share: float = 0.0
+    """or the talk of others,"""
+    voices: str = ""
+    """which comes from this corpus of speech."""
     rooms: str = ""
     """Folder of impulse responses with a manifest; empty for none."""
     room_probability: float = 0.1

@@ -1,10 +1,13 @@
-"""Sounds in which nobody speaks: coloured noise and simple music, made on the spot.
+"""Sounds that are no speech to be written: coloured noise, simple music, the clatter of dishes,
+and the talk of many at once; made on the spot.
 
 A recogniser that has only ever heard speech hears words in everything. A few examples of
 these in training teach it to stay silent; they are also mixed under speech.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +49,39 @@ def music(count: int, rng: np.random.Generator) -> Floats:
             length = min(beat, count - start)
             fall = np.exp(-np.arange(length) / SAMPLE_RATE * rng.uniform(15.0, 60.0))
             out[start : start + length] += rng.standard_normal(length) * fall
+    return _peak(out)
+
+
+def clatter(count: int, rng: np.random.Generator) -> Floats:
+    """Dishes and cutlery that are knocked together, with pauses, in a room that hums; peak 1.
+
+    A knock is a click and partials between 600 Hz and 7 kHz that fade, in no harmony.
+    """
+    out = 10.0 ** rng.uniform(-2.5, -1.0) * coloured_noise(count, rng).astype(np.float64)
+    rate = rng.uniform(0.5, 6.0)
+    at = rng.exponential(1.0 / rate)
+    while (start := int(at * SAMPLE_RATE)) < count:
+        fading = rng.uniform(8.0, 80.0)
+        length = min(count - start, int(SAMPLE_RATE * 5.0 / fading))
+        time = np.arange(length) / SAMPLE_RATE
+        partials = rng.uniform(600.0, 7000.0, int(rng.integers(3, 9)))
+        ring = sum(rng.random() * np.sin(2.0 * np.pi * (f * time + rng.random())) for f in partials)
+        click = rng.standard_normal(length) * np.exp(-time * rng.uniform(200.0, 1500.0))
+        loud = 10.0 ** rng.uniform(-1.5, 0.0)
+        out[start : start + length] += loud * (ring * np.exp(-time * fading) + 3.0 * click)
+        at += rng.exponential(1.0 / rate) * (0.1 if rng.random() < 0.3 else 1.2)
+    return _peak(out)
+
+
+def babble(voices: Sequence[Floats], count: int, rng: np.random.Generator) -> Floats:
+    """Two to seven voices at once, near and far; peak 1."""
+    out = np.zeros(count)
+    for _ in range(int(rng.integers(2, 8))):
+        voice = voices[int(rng.integers(len(voices)))]
+        start = int(rng.integers(len(voice)))
+        piece = np.take(voice, np.arange(start, start + count), mode="wrap")
+        level = 10.0 ** (rng.uniform(-10.0, 0.0) / 20.0)
+        out += level * piece / max(float(np.sqrt(np.mean(piece**2))), 1e-6)
     return _peak(out)
 
 

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,7 @@ from streamasr.app.train.augment import (
     mask_frames,
 )
 from streamasr.app.train.config import AugmentConfig
+from streamasr.errors import ConfigError
 from tests.conftest import noise
 
 
@@ -57,3 +60,26 @@ def test_masks_zero_bands_and_spans_and_grow_with_strength() -> None:
     spans = (full[0] == 0).all(dim=1)
     rest = full[0][~spans][:, ~bands]
     assert bool((rest == 1).all())
+
+
+@pytest.mark.parametrize("kind", ["clatter", "babble"])
+def test_noise_may_be_made_on_the_spot(kind: str) -> None:
+    config = AugmentConfig(
+        noise_probability=1.0, snr_db=(0.0, 0.0), gain_db=(-30.0, -30.0),
+        clatter_share=float(kind == "clatter"), babble_share=float(kind == "babble"),
+    )  # fmt: skip
+    voices = [noise(20_000, seed=n) for n in range(3)]
+    augmenter = Augmenter(config, [np.zeros(100, np.float32)], [], voices)
+    speech = noise(16_000, seed=5)
+    one, _ = augmenter(speech, np.random.default_rng(7))
+    again, _ = augmenter(speech, np.random.default_rng(7))
+    plain, _ = Augmenter(AugmentConfig(gain_db=(-30.0, -30.0)), [], [])(
+        speech, np.random.default_rng(7)
+    )
+    np.testing.assert_array_equal(one, again)
+    assert np.mean(one**2) == pytest.approx(2 * np.mean(plain**2), rel=0.2)
+
+
+def test_babble_needs_voices(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="voices"):
+        Augmenter.load(AugmentConfig(babble_share=0.3), tmp_path)
