@@ -27,7 +27,7 @@ import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice, tee
 from pathlib import Path
@@ -45,12 +45,11 @@ from streamasr.app.manifest import read_manifest
 from streamasr.app.mixing import add_noise, load_noises, loop_to, noise_files, read_clip
 from streamasr.core.commands.decoder import CommandDecoder, Verdict
 from streamasr.core.events import Final
-from streamasr.core.options import StreamOptions
 from streamasr.core.recognizer import Engine
 from streamasr.core.stream import Stream
 from streamasr.edge import bundle
 from streamasr.edge.commands.grammar import CommandGrammar, compile_sentences
-from streamasr.edge.commands.listener import ENDPOINT_MS, LONGEST_S
+from streamasr.edge.commands.listener import LIVE
 from streamasr.edge.commands.sentences import read_sentences
 from streamasr.edge.engines import open_engine
 
@@ -99,18 +98,13 @@ class _Hearing:
         self._decoders: list[CommandDecoder] = []
 
         def make() -> CommandDecoder:
-            self._decoders.append(CommandDecoder(grammar.model))
+            self._decoders.append(CommandDecoder(grammar.model, grammar.network))
             return self._decoders[-1]
 
         self.slot = engine.open()
         self.stream = Stream(
             engine.facts,
-            StreamOptions(
-                partials=False,
-                endpoint_ms=ENDPOINT_MS,
-                max_utterance_s=LONGEST_S,
-                new_decoder=make,
-            ),
+            replace(LIVE, partials=False, new_decoder=make),
         )
         self.stream.accept(samples.astype(np.float32))
         self.stream.finish()

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from streamasr.core.ctc import GreedyCtc, Token
+from streamasr.core.endpoint import Outlook
 from streamasr.core.model import Emissions
 from streamasr.core.proofreading import Proofreader
 from streamasr.core.units import BLANK, Units
@@ -49,6 +50,11 @@ class Decoder(Protocol):
         """Emissions since the last word, or since the start."""
         ...
 
+    @property
+    def outlook(self) -> Outlook:
+        """Whether more may follow what was said, must, or cannot."""
+        ...
+
     def push(self, emissions: Emissions) -> bool:
         """Take emissions, any number; says whether the text grew."""
         ...
@@ -75,6 +81,8 @@ class GreedyDecoder:
     A word is as sure as its least certain unit. ``stretch`` emissions of the stream's clock
     pass from one emission of units to the next.
     """
+
+    outlook: Outlook = "open"
 
     def __init__(
         self,

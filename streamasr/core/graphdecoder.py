@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamasr.core.decoder import Alternative, DecodedWord
+from streamasr.core.endpoint import Outlook
 from streamasr.core.graph import GraphModel
 from streamasr.core.heard import Heard
 from streamasr.core.hotwords import HotWords
@@ -135,6 +136,11 @@ class GraphDecoder:
     def readings(self) -> list[Reading]:
         """The best readings that may end here, cheapest first."""
         return self._search.readings()
+
+    @property
+    def outlook(self) -> Outlook:
+        """Open: a language model lets anything follow."""
+        return "open"
 
     @property
     def memory_bytes(self) -> int:

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Literal
 
 from streamasr.core.decoder import Decoder, GreedyDecoder
+from streamasr.core.endpoint import Outlook
 from streamasr.core.graph import GraphModel
 from streamasr.core.graphdecoder import GraphDecoder
 from streamasr.core.hotwords import HotWords
@@ -33,6 +34,10 @@ class StreamOptions:
     max_utterance_s: float = 30.0
     trailing_blank_ms: int = 1200
     """Blanks after text that end an utterance while the gate stays open."""
+    unfinished_ms: int | None = None
+    """The same after a sentence that a closed grammar cannot let end here,"""
+    over_ms: int | None = None
+    """and after one that nothing can follow; None for no difference."""
     vad: bool = True
     """Without the gate everything is decoded, silence too."""
     vad_mode: int = 3
@@ -64,13 +69,16 @@ class StreamOptions:
             "endpoint_ms": (120, 10_000),
             "max_utterance_s": (1, 300),
             "trailing_blank_ms": (200, 60_000),
+            "unfinished_ms": (200, 60_000),
+            "over_ms": (200, 60_000),
             "vad_mode": (0, 3),
             "preroll_ms": (0, 2_000),
             "alternatives": (0, MOST_ALTERNATIVES),
         }
         for name, (low, high) in limits.items():
-            if not low <= getattr(self, name) <= high:
-                raise ConfigError(f"{name} must lie in {low}..{high}, got {getattr(self, name)}")
+            value = getattr(self, name)
+            if value is not None and not low <= value <= high:
+                raise ConfigError(f"{name} must lie in {low}..{high}, got {value}")
         decoder_name(self.decoder)
 
     def gate(self) -> Gate:
@@ -79,6 +87,16 @@ class StreamOptions:
         return VadGate(
             WebRtcVad(self.vad_mode), endpoint_ms=self.endpoint_ms, preroll_ms=self.preroll_ms
         )
+
+    @property
+    def blank_ms(self) -> dict[Outlook, int]:
+        """Blanks after text that end an utterance, by what may follow."""
+        usual = self.trailing_blank_ms
+        return {
+            "open": usual,
+            "unfinished": usual if self.unfinished_ms is None else self.unfinished_ms,
+            "over": usual if self.over_ms is None else self.over_ms,
+        }
 
     def scribe(self, facts: ModelFacts) -> Scribe | None:
         """What writes the finals, where that is wanted; ConfigError where nothing can."""

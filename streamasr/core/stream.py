@@ -86,7 +86,7 @@ class Stream:
         self._new_decoder = options.decoder_maker(facts)
         self._scribe = options.scribe(facts)
         self._rules = endpoint_rules(
-            trailing_blank=options.trailing_blank_ms * MS,
+            trailing_blank={outlook: ms * MS for outlook, ms in options.blank_ms.items()},
             max_length=round(options.max_utterance_s * SAMPLE_RATE),
         )
         self.position = 0
@@ -303,7 +303,9 @@ class Stream:
             self._events.append(utterance.partial(with_words=with_words))
         if self._ending is not None:
             return
-        evidence = Evidence(reached - utterance.origin, utterance.quiet, utterance.has_words)
+        evidence = Evidence(
+            reached - utterance.origin, utterance.quiet, utterance.has_words, utterance.outlook
+        )
         reason = endpoint(self._rules, evidence)
         if reason == "trailing_blank":
             self._end(_End(reason, reached - utterance.quiet))

@@ -7,6 +7,7 @@ utterance is as sure as its words on average.
 from __future__ import annotations
 
 from streamasr.core.decoder import DecodedWord, Decoder
+from streamasr.core.endpoint import Outlook
 from streamasr.core.events import (
     Alternative,
     EndReason,
@@ -62,6 +63,11 @@ class Utterance:
     def quiet(self) -> int:
         """Samples without a word since the last one, or since the origin."""
         return self._decoder.quiet * self._hop
+
+    @property
+    def outlook(self) -> Outlook:
+        """Whether more may follow, must, or cannot."""
+        return self._decoder.outlook
 
     def push(self, emissions: Emissions) -> bool:
         """Take the answer to a step; says whether the text grew."""

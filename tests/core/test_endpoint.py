@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from streamasr.core.endpoint import EndpointRule, Evidence, endpoint, endpoint_rules
+from streamasr.core.endpoint import EndpointRule, Evidence, Outlook, endpoint, endpoint_rules
 
 SECOND = 16_000
-RULES = endpoint_rules(trailing_blank=1200 * 16, max_length=30 * SECOND)
+RULES = endpoint_rules(
+    trailing_blank={"open": 1200 * 16, "unfinished": 2000 * 16, "over": 400 * 16},
+    max_length=30 * SECOND,
+)
 
 
 @pytest.mark.parametrize(
@@ -31,6 +34,15 @@ RULES = endpoint_rules(trailing_blank=1200 * 16, max_length=30 * SECOND)
 def test_rules(length_s: float, blank_ms: int, has_text: bool, reason: str | None) -> None:
     evidence = Evidence(round(length_s * SECOND), blank_ms * 16, has_text)
     assert endpoint(RULES, evidence) == reason
+
+
+@pytest.mark.parametrize(
+    ("outlook", "blank_ms"), [("over", 400), ("open", 1200), ("unfinished", 2000)]
+)
+def test_what_may_follow_decides_how_long_to_wait(outlook: Outlook, blank_ms: int) -> None:
+    length = 5 * SECOND
+    assert endpoint(RULES, Evidence(length, blank_ms * 16 - 1, True, outlook)) is None
+    assert endpoint(RULES, Evidence(length, blank_ms * 16, True, outlook)) == "trailing_blank"
 
 
 def test_no_rule_never_ends() -> None:

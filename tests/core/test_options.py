@@ -23,6 +23,8 @@ WITH_GRAPH = replace(FACTS, graph=toy_model())
         {"max_utterance_s": float("nan")},
         {"max_utterance_s": 1e9},
         {"trailing_blank_ms": 1},
+        {"unfinished_ms": 1},
+        {"over_ms": 90_000},
         {"vad_mode": 4},
         {"preroll_ms": -1},
         {"decoder": "best"},

@@ -1,6 +1,6 @@
 """One utterance through a closed grammar, and how sure it is that a sentence of it was said.
 
-    decoder = CommandDecoder(model)
+    decoder = CommandDecoder(model, network)
     ...
     decoder.finish()
     decoder.text, decoder.verdict
@@ -22,9 +22,11 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from streamasr.core.commands.network import Network
 from streamasr.core.decoder import DecodedWord
+from streamasr.core.endpoint import Outlook
 from streamasr.core.graph import Floats, GraphModel
-from streamasr.core.graphdecoder import GraphDecoder
+from streamasr.core.graphdecoder import EARLY, GraphDecoder
 from streamasr.core.pathsearch import word_spans
 from streamasr.core.phones import PHONES, SILENCE, STAY
 from streamasr.core.readings import Path
@@ -74,12 +76,24 @@ class Verdict:
 class CommandDecoder(GraphDecoder):
     """Decodes one utterance by a closed grammar; see `core.decoder.Decoder`."""
 
-    def __init__(self, model: GraphModel, verdict: Verdict | None = None) -> None:
+    def __init__(
+        self, model: GraphModel, network: Network | None = None, verdict: Verdict | None = None
+    ) -> None:
+        """Without the network of the grammar the outlook is always open."""
         super().__init__(model)
+        self._network = network
         self._verdict = verdict or Verdict()
 
     def _settle(self, chosen: Path | None, latest: int) -> None:
         """Nothing is settled early: a sentence is judged as a whole, and is short."""
+
+    @property
+    def outlook(self) -> Outlook:
+        """Of the likeliest beginning, in silence that lasts."""
+        if self._network is None or self.quiet < EARLY:
+            return "open"
+        said = self._search.words(self._search.emissions)
+        return self._network.outlook([self._word(output) for output in said])
 
     def words(self) -> tuple[DecodedWord, ...]:
         words = super().words()

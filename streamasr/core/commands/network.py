@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from streamasr.core.endpoint import Outlook
 from streamasr.core.wordnet import WordNet
 from streamasr.errors import ConfigError
 
@@ -208,6 +209,13 @@ class Network:
             return None
         blocks = frozenset(self._blocks[place] for place in ways)
         return Beginning(blocks, _slots(words, next(iter(ways.values()))))
+
+    def outlook(self, words: Sequence[str]) -> Outlook:
+        """Whether more may follow these first words of a sentence, must, or cannot."""
+        places = self._follow(words)
+        if not any(place in self._ends for place in places):
+            return "unfinished" if places else "open"
+        return "open" if any(self._steps[place] for place in places) else "over"
 
     def _follow(self, words: Sequence[str]) -> dict[int, _Way]:
         """The first way to each place that the words lead to, in the order of drawing."""

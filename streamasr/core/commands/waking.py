@@ -1,6 +1,6 @@
 """An utterance that may begin with the wake phrase: asleep until it was said, then a command.
 
-    decoder = WakingDecoder(spotter, lambda: CommandDecoder(model), is_awake=False)
+    decoder = WakingDecoder(spotter, lambda: CommandDecoder(model, network), is_awake=False)
 
 Asleep, only the phrase is looked for, which costs next to nothing, and no text comes out.
 Without a spotter somebody else listens, to the sound itself, and calls `wake`. What follows the
@@ -15,6 +15,7 @@ from dataclasses import replace
 from streamasr.core.commands.decoder import CommandDecoder
 from streamasr.core.commands.wake import Spotter
 from streamasr.core.decoder import Alternative, DecodedWord
+from streamasr.core.endpoint import Outlook
 from streamasr.core.model import Emissions
 
 
@@ -42,6 +43,10 @@ class WakingDecoder:
     @property
     def quiet(self) -> int:
         return self._inner.quiet if self._inner is not None else 0
+
+    @property
+    def outlook(self) -> Outlook:
+        return self._inner.outlook if self._inner is not None else "open"
 
     def push(self, emissions: Emissions) -> bool:
         phones = emissions.phones

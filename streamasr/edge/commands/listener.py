@@ -13,8 +13,9 @@ listens while the gate is open. What it listens for may change: from the next ut
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -30,9 +31,10 @@ from streamasr.core.options import StreamOptions
 from streamasr.core.recognizer import Engine, Recognizer, Samples
 from streamasr.edge.commands.grammar import CommandGrammar, Guess
 
-ENDPOINT_MS = 700
-"""People pause within an order."""
-LONGEST_S = 15.0
+LIVE = StreamOptions(
+    endpoint_ms=1200, unfinished_ms=1200, trailing_blank_ms=520, over_ms=280, max_utterance_s=15.0
+)
+"""People pause within an order, but after one that nothing can follow nobody has to wait."""
 AWAKE_S = 6.0
 """After the wake phrase, until somebody speaks."""
 DEFAULT_THRESHOLD = 0.3
@@ -94,6 +96,25 @@ class Listening:
     """What wakes, for people."""
 
 
+@dataclass(slots=True)
+class _Utterance:
+    """What an utterance is heard with; changes come later."""
+
+    grammar: CommandGrammar
+    threshold: float
+    waking: WakingDecoder | None = None
+    told_wake: int | None = None
+    """Where the wake phrase ended that was told."""
+    guess: Guess | None = None
+
+    @property
+    def was_obeyed(self) -> bool:
+        """Whether it was an order, once it is over."""
+        words = () if self.waking is None else self.waking.words()
+        intent = self.grammar.understand(" ".join(word.text for word in words))
+        return intent is not None and words[0].confidence >= self.threshold
+
+
 class CommandListener:
     """One stream of audio."""
 
@@ -105,23 +126,19 @@ class CommandListener:
         threshold: float = DEFAULT_THRESHOLD,
         spotter: Spotter | WordSpotter | None = None,
         partials: bool = False,
-        endpoint_ms: int = ENDPOINT_MS,
+        options: StreamOptions = LIVE,
     ) -> None:
+        """``options`` say where an utterance ends."""
         self.change(grammar, threshold=threshold, spotter=spotter)
         self._hop = engine.facts.emission_samples
         self._awake_until = 0  # samples; utterances that begin before it are commands
-        self._heard_with, self._below = grammar, threshold  # the open utterance
-        self._waking: WakingDecoder | None = None
-        self._woke_at: int | None = None  # of the open utterance, as far as it was told
+        self._begun: deque[_Utterance] = deque()  # of which nothing was told yet
+        self._told = _Utterance(grammar, threshold)  # the one that is told of
+        self._open: _Utterance | None = None  # the one that is heard
         self._origin = 0
-        self._guess: Guess | None = None
-        options = StreamOptions(
-            partials=partials,
-            endpoint_ms=endpoint_ms,
-            max_utterance_s=LONGEST_S,
-            new_decoder=self._new_decoder,
+        self._stream = Recognizer(engine).stream(
+            replace(options, partials=partials, new_decoder=self._new_decoder)
         )
-        self._stream = Recognizer(engine).stream(options)
 
     def change(
         self,
@@ -174,7 +191,7 @@ class CommandListener:
 
     def _spot(self, words: WordSpotter, block: Samples) -> list[Heard]:
         """Listen for words in the sound; they wake the utterance that is open."""
-        waking = self._waking
+        waking = None if self._open is None else self._open.waking
         spotted = words.push(block, is_open=waking is not None)
         if waking is None or not spotted:
             return []
@@ -182,16 +199,20 @@ class CommandListener:
         return self._wake()
 
     def _new_decoder(self) -> Decoder:
-        self._heard_with, self._below = grammar, _ = self._grammar, self._threshold
-        self._guess = None
+        if self._open is not None and self._open.was_obeyed:
+            self._awake_until = 0
+        grammar = self._grammar
+        self._open = utterance = _Utterance(grammar, self._threshold)
+        self._begun.append(utterance)
         if not self._sleeps:
-            return CommandDecoder(grammar.model)
+            return CommandDecoder(grammar.model, grammar.network)
         is_awake = self._stream.position <= self._awake_until
-        self._waking = WakingDecoder(
-            self._spotter, lambda: CommandDecoder(grammar.model), is_awake=is_awake
+        utterance.waking = WakingDecoder(
+            self._spotter,
+            lambda: CommandDecoder(grammar.model, grammar.network),
+            is_awake=is_awake,
         )
-        self._woke_at = None
-        return self._waking
+        return utterance.waking
 
     def _tell(self, events: Iterable[Event]) -> list[Heard]:
         told: list[Heard] = []
@@ -200,35 +221,37 @@ class CommandListener:
             match event:
                 case SpeechStarted(at=at):
                     self._origin = at
+                    self._told = self._begun.popleft()
                 case Partial(text=text):
                     told += self._begin(text)
                 case Final():
                     told.append(self._end(event))
                 case SpeechEnded():
-                    self._waking = None
+                    if self._open is self._told:
+                        self._open = None
                 case _:
                     pass
         return told + self._wake()
 
     def _wake(self) -> list[Heard]:
-        waking = self._waking
-        if waking is None or waking.woke_at is None or waking.woke_at == self._woke_at:
+        waking = self._told.waking
+        if waking is None or waking.woke_at is None or waking.woke_at == self._told.told_wake:
             return []
-        self._woke_at = waking.woke_at
+        self._told.told_wake = waking.woke_at
         at = min(self._origin + waking.woke_at * self._hop, self._stream.position)
         self._awake_until = self._stream.position + round(AWAKE_S * SAMPLE_RATE)
         return [Woke(at, waking.score)]
 
     def _begin(self, text: str) -> list[Heard]:
-        guess = self._heard_with.begin(text)
-        if guess is None or guess == self._guess:
+        guess = self._told.grammar.begin(text)
+        if guess is None or guess == self._told.guess:
             return []
-        self._guess = guess
+        self._told.guess = guess
         return [Guessed(guess, text)]
 
     def _end(self, final: Final) -> Understood | Rejected:
-        intent = self._heard_with.understand(final.text)
-        if intent is None or final.confidence < self._below:
+        intent = self._told.grammar.understand(final.text)
+        if intent is None or final.confidence < self._told.threshold:
             return Rejected(final.text, final.confidence, final.start, final.end)
         self._awake_until = 0
         return Understood(

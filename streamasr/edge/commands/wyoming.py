@@ -24,6 +24,7 @@ from streamasr.core.audio import AudioDoor
 from streamasr.core.dialects.wyoming import ENCODINGS, Event, EventReader, write
 from streamasr.core.features import SAMPLE_RATE
 from streamasr.core.messages import WireError
+from streamasr.core.options import StreamOptions
 from streamasr.core.recognizer import Engine
 from streamasr.edge.commands.actions import Order
 from streamasr.edge.commands.listener import (
@@ -39,7 +40,7 @@ from streamasr.errors import StreamasrError
 log = logging.getLogger(__name__)
 
 READ_BYTES = 64 * 1024
-ENDPOINT_MS = 2000
+SENT = StreamOptions(endpoint_ms=2000, trailing_blank_ms=2000, max_utterance_s=15.0)
 """Who sends the audio decides where it ends; a pause does not."""
 FORM = ("rate", "width", "channels")
 
@@ -153,7 +154,7 @@ class _Conversation:
                 listening.grammar,
                 threshold=listening.threshold,
                 spotter=listening.new_spotter() if self._is_waking else None,
-                endpoint_ms=ENDPOINT_MS,
+                options=SENT,
             )
         except StreamasrError as error:
             self._close()

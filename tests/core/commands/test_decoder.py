@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from streamasr.core.commands.decoder import LOWEST, CommandDecoder, Evidence, Verdict
+from streamasr.core.commands.network import Drawing
 from streamasr.core.model import Emissions
 from tests.graphs import SPOKEN, emissions, muddle, phones, toy_model, units
 
@@ -48,6 +49,30 @@ def test_half_a_second_that_is_wrong_outweighs_words_that_are_right() -> None:
     assert other.text == said.text
     assert other.weighed.stretch < min(other.weighed.phones, -2.0)
     assert other.confidence < 0.5 < said.confidence
+
+
+@pytest.mark.parametrize(
+    ("texts", "outlook"),
+    [
+        (["turn on the light"], "over"),
+        (["turn on the light", "turn on the light please"], "open"),
+        (["turn on the light please"], "unfinished"),
+        ([], "open"),
+    ],
+)
+def test_the_outlook_is_told_in_silence(texts: list[str], outlook: str) -> None:
+    drawing = Drawing()
+    for text in texts:
+        node = 0
+        for piece in text.replace(" ", "| |").split("|"):
+            node = drawing.draw(node, piece)
+        drawing.ends[node] = 0
+    decoder = CommandDecoder(toy_model(), drawing.network() if texts else None)
+    heard = phones(SPOKEN)
+    decoder.push(Emissions(units("turn on the light", 16), heard[:16]))
+    assert decoder.outlook == "open"
+    decoder.push(Emissions(units("", len(heard) - 16), heard[16:]))
+    assert decoder.outlook == outlook
 
 
 def test_nothing_said_is_nothing_sure() -> None:

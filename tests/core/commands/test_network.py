@@ -87,6 +87,18 @@ def test_what_was_drawn_first_holds_and_the_doubt_is_told() -> None:
     assert network.word_net()[1] == [("lights off", (0, 1))]
 
 
+def test_what_may_follow_the_first_words() -> None:
+    drawing = Drawing()
+    for text in ("lights off", "lights on", "lights on please"):
+        draw(drawing, text, 0, drawing.draw(0, "", drawing.node()))
+    network = drawing.network()
+    looks = [
+        network.outlook(words.split()) for words in ("lights", "lights on", "lights off", "on")
+    ]
+    assert looks == ["unfinished", "open", "over", "open"]
+    assert network.outlook([]) == "unfinished"
+
+
 def test_a_draw_that_repeats_leads_to_the_same_node() -> None:
     drawing = Drawing()
     assert drawing.draw(0, "on") == drawing.draw(0, "on")

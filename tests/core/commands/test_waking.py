@@ -44,6 +44,7 @@ def test_what_follows_the_phrase_is_heard(is_awake: bool) -> None:
 def test_awake_everything_is_heard() -> None:
     decoder = decode(SPOKEN, is_awake=True)
     assert decoder.text == "turn on the light"
+    assert decoder.outlook == "open"
     assert decoder.quiet
     assert decoder.woke_at is None
     assert decoder.alternatives(3) == ()

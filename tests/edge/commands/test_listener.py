@@ -74,6 +74,23 @@ def test_an_order_is_understood_as_it_is_spoken(
     assert all(isinstance(guess, Guessed) and guess.guess.names == ("Order",) for guess in guesses)
 
 
+def test_a_pause_does_not_cut_an_order_and_its_end_is_not_waited_for(
+    tmp_path: Path, engine: Engine, base: GraphModel
+) -> None:
+    before, after = ORDER[: round(2.75 * 16_000)], ORDER[round(2.75 * 16_000) :]
+    ends = round(3.35 * 16_000) - len(before)  # where "coffee" does
+    silence = np.zeros(16_000, np.float32)
+    with CommandListener(engine, compiled(tmp_path, COFFEE, base)) as listener:
+        assert hear(listener, np.concatenate([before, silence])) == []
+        told = hear(listener, np.concatenate([after[:ends], silence[:8000]]))
+        assert [type(heard) for heard in told] == [Understood]
+        assert listener.finish() == []
+    goes_on = COFFEE.replace("{drink}", "{drink} [please]")
+    with CommandListener(engine, compiled(tmp_path, goes_on, base)) as listener:
+        assert hear(listener, np.concatenate([before, after[:ends], silence[:8000]])) == []
+        assert [type(heard) for heard in hear(listener, silence)] == [Understood]
+
+
 @pytest.mark.parametrize("clip", CLIP_TEXTS)
 def test_what_is_no_order_is_rejected(
     clip: str, tmp_path: Path, engine: Engine, base: GraphModel
@@ -143,6 +160,21 @@ def test_after_the_wake_phrase_an_order_is_heard_and_then_no_more(
     clip = read_clip(DATA / "1970-28415-0030.flac")
     with listening(tmp_path, engine, base, phrase) as listener:
         told = hear(listener, np.concatenate([clip[: round(2.6 * 16_000)], ORDER, ORDER]))
+        told += listener.finish()
+    assert [type(heard) for heard in told if not isinstance(heard, Rejected)] == [Woke, Understood]
+
+
+def test_what_follows_an_order_at_once_is_not_heard(
+    tmp_path: Path, engine: Engine, base: GraphModel
+) -> None:
+    clip = read_clip(DATA / "1970-28415-0030.flac")[: round(2.6 * 16_000)]
+    order = ORDER[round(1.4 * 16_000) : round(3.35 * 16_000)]
+    pause = np.zeros(round(0.6 * 16_000), np.float32)  # the gate has not closed yet
+    sound = np.concatenate([clip, pause, order, pause, order])
+    with listening(tmp_path, engine, base, "surprised") as listener:
+        told: list[Heard] = []
+        for start in range(0, len(sound), 8000):  # the next utterance begins with what ends one
+            told += listener.accept(sound[start : start + 8000])
         told += listener.finish()
     assert [type(heard) for heard in told if not isinstance(heard, Rejected)] == [Woke, Understood]
 
