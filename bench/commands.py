@@ -251,8 +251,7 @@ def fit(rows: list[dict[str, Any]], *, ridge: float = 1.0, rounds: int = 50) -> 
 def confidence(verdict: Verdict, row: dict[str, Any]) -> float:
     if row["evidence"] is None:
         return 0.0
-    score = verdict.bias + float(np.dot(row["evidence"], verdict.weights))
-    return float(1 / (1 + np.exp(-np.clip(score, -30, 30))))
+    return verdict.weigh(row["evidence"])
 
 
 def main(

@@ -115,7 +115,10 @@ class ToneVad:
 
 def tone_gate(options: StreamOptions) -> Gate:
     """A gate whose decisions a test can foresee."""
-    return VadGate(ToneVad(), endpoint_ms=options.endpoint_ms, preroll_ms=options.preroll_ms)
+    return VadGate(
+        ToneVad(), endpoint_ms=options.endpoint_ms, most_ms=options.unfinished_ms or 0,
+        preroll_ms=options.preroll_ms,
+    )  # fmt: skip
 
 
 def tone(seconds: float, hz: float = 440.0, level: float = 0.2) -> Samples:

@@ -35,9 +35,9 @@ class StreamOptions:
     trailing_blank_ms: int = 1200
     """Blanks after text that end an utterance while the gate stays open."""
     unfinished_ms: int | None = None
-    """The same after a sentence that a closed grammar cannot let end here,"""
+    """Silence or blanks after a sentence that a closed grammar cannot let end here,"""
     over_ms: int | None = None
-    """and after one that nothing can follow; None for no difference."""
+    """and blanks after one that nothing can follow; None for no difference."""
     vad: bool = True
     """Without the gate everything is decoded, silence too."""
     vad_mode: int = 3
@@ -85,8 +85,9 @@ class StreamOptions:
         if not self.vad:
             return OpenGate()
         return VadGate(
-            WebRtcVad(self.vad_mode), endpoint_ms=self.endpoint_ms, preroll_ms=self.preroll_ms
-        )
+            WebRtcVad(self.vad_mode), endpoint_ms=self.endpoint_ms,
+            most_ms=self.unfinished_ms or 0, preroll_ms=self.preroll_ms,
+        )  # fmt: skip
 
     @property
     def blank_ms(self) -> dict[Outlook, int]:

@@ -35,7 +35,7 @@ from streamasr.core.model import Emissions, ModelFacts
 from streamasr.core.options import StreamOptions
 from streamasr.core.presence import Presence
 from streamasr.core.utterance import Utterance
-from streamasr.core.vad import Closed, Gate, GateItem, Opened, Speech
+from streamasr.core.vad import Closed, Gate, GateItem, Opened, Paused, Speech
 from streamasr.errors import AudioFormatError, StreamClosed, UsageError
 
 Samples = NDArray[np.float32]
@@ -93,7 +93,7 @@ class Stream:
         """Samples received, gaps included."""
         self.lag_samples = 0
         """Samples that the gate let through and that are not decoded yet."""
-        self._queue: deque[Opened | Speech | _End | Gap | _Mark] = deque()
+        self._queue: deque[Opened | Speech | Paused | _End | Gap | _Mark] = deque()
         self._events: list[Event] = []
         self._marks: list[object] = []
         self._begun = 0  # utterances so far
@@ -244,12 +244,15 @@ class Stream:
             else:
                 return
 
-    def _advance_queue(self, item: Opened | Speech | _End | Gap | _Mark) -> None:
+    def _advance_queue(self, item: Opened | Speech | Paused | _End | Gap | _Mark) -> None:
         match item:
             case Opened(at):
                 self._onset = at
             case Speech(at, samples):
                 self._fill(at, samples)
+            case Paused(at):
+                if self._open is not None and self._open.outlook != "unfinished":
+                    self._end(_End("silence", at))
             case _End():
                 if self._open is not None:
                     self._end(item)

@@ -121,6 +121,14 @@ class Speech:
 
 
 @dataclass(frozen=True, slots=True)
+class Paused:
+    """Speech may be over; its audio goes on to be given."""
+
+    at: int
+    """The end of the last frame of speech."""
+
+
+@dataclass(frozen=True, slots=True)
 class Closed:
     """Speech is over; all of its audio was given."""
 
@@ -128,7 +136,7 @@ class Closed:
     """The end of the last frame of speech, not where the gate closed."""
 
 
-GateItem = Opened | Speech | Closed
+GateItem = Opened | Speech | Paused | Closed
 
 
 class Gate(Protocol):
@@ -154,9 +162,14 @@ class Gate(Protocol):
 class VadGate:
     """A gate that a detector opens and closes."""
 
-    def __init__(self, vad: FrameVad, *, endpoint_ms: int = 400, preroll_ms: int = 300) -> None:
+    def __init__(
+        self, vad: FrameVad, *, endpoint_ms: int = 400, most_ms: int = 0, preroll_ms: int = 300
+    ) -> None:
+        """With ``most_ms`` of silence it closes, if that is more than ``endpoint_ms``; then after
+        those it only says so."""
         self._vad = vad
-        self._hangover = endpoint_ms * MS
+        self._pause = endpoint_ms * MS
+        self._hangover = max(endpoint_ms, most_ms) * MS
         self._preroll = preroll_ms * MS
         self._held = np.zeros(0, np.float32)  # taken, not given: pre-roll, part of a frame
         self._given = 0  # position of the first sample held
@@ -164,6 +177,7 @@ class VadGate:
         self._recent = 0  # the last OPEN_WINDOW judgements while closed, newest in bit 0
         self._is_open = False
         self._last_speech = 0  # while open: the end of the last frame judged as speech
+        self._is_paused = False
 
     def process(self, samples: Samples) -> list[GateItem]:
         held = np.concatenate([self._held, samples])
@@ -179,9 +193,14 @@ class VadGate:
                     items.append(Opened(onset))
             elif speech:
                 self._last_speech = self._judged
+                self._is_paused = False
             elif self._judged - self._last_speech >= self._hangover:
                 items += self._pass(held, base)
                 items.append(self._close())
+            elif self._judged - self._last_speech >= self._pause and not self._is_paused:
+                self._is_paused = True
+                items += self._pass(held, base)
+                items.append(Paused(self._last_speech))
         if self._is_open:
             items += self._pass(held, base)
         else:
@@ -217,6 +236,7 @@ class VadGate:
         """Count a judgement while closed; says whether it opens the gate."""
         self._recent = (self._recent << 1 | speech) & (1 << OPEN_WINDOW) - 1
         self._is_open = self._recent.bit_count() >= OPEN_FRAMES
+        self._is_paused = False
         self._last_speech = self._judged
         return self._is_open
 

@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from streamasr.core.decoder import GreedyDecoder
+from streamasr.core.endpoint import Outlook
 from streamasr.core.events import Event, Final, Gap, Partial, SpeechEnded, SpeechStarted
 from streamasr.core.model import Emissions
 from streamasr.core.options import StreamOptions
@@ -38,6 +40,7 @@ Samples = NDArray[np.float32]
 SEEDS = range(20)
 GATED = StreamOptions()
 OPEN = StreamOptions(vad=False)
+PATIENT = StreamOptions(endpoint_ms=200, unfinished_ms=500)
 SHORT = StreamOptions(max_utterance_s=1.5, trailing_blank_ms=300, endpoint_ms=700)
 
 
@@ -76,7 +79,9 @@ def hear_all(audio: Samples, options: StreamOptions = GATED) -> list[Event]:
 # ---- the laws ----
 
 
-@pytest.mark.parametrize("options", [GATED, OPEN, SHORT], ids=["gated", "open", "short"])
+@pytest.mark.parametrize(
+    "options", [GATED, OPEN, SHORT, PATIENT], ids=["gated", "open", "short", "patient"]
+)
 @pytest.mark.parametrize("seed", SEEDS)
 def test_cutting_the_audio_changes_nothing(seed: int, options: StreamOptions) -> None:
     audio = talk(Random(seed))
@@ -263,6 +268,26 @@ def test_blanks_after_text_end_an_utterance_while_the_gate_is_open() -> None:
     ends = [event.at for event in events if isinstance(event, SpeechEnded)]
     assert starts[0] == 0
     assert ends[0] < 0.7 * 16_000 < starts[1] < 1.6 * 16_000
+
+
+class Expectant(GreedyDecoder):
+    """Waits for more until it has heard three words."""
+
+    @property
+    def outlook(self) -> Outlook:  # type: ignore[override]
+        return "unfinished" if len(self.words()) < 3 else "open"
+
+
+@pytest.mark.parametrize("unfinished_ms", [None, 500])
+def test_what_is_unfinished_is_waited_for(unfinished_ms: int | None) -> None:
+    options = StreamOptions(
+        endpoint_ms=200, unfinished_ms=unfinished_ms,
+        new_decoder=lambda: Expectant(FACTS.units, FACTS.blank),
+    )  # fmt: skip
+    audio = np.concatenate([tone(0.2), silence(0.35), tone(0.6), silence(1.0)])
+    finals = [event for event in hear_all(audio, options) if isinstance(event, Final)]
+    assert len(finals) == (2 if unfinished_ms is None else 1)
+    assert {final.reason for final in finals} == {"silence"}
 
 
 def test_endless_sound_is_cut_at_the_limit_and_no_sample_is_lost() -> None:

@@ -18,6 +18,7 @@ from streamasr.core.vad import (
     GateItem,
     Opened,
     OpenGate,
+    Paused,
     Speech,
     VadGate,
     WebRtcVad,
@@ -85,6 +86,19 @@ def test_a_pause_shorter_than_the_endpoint_does_not_close_it() -> None:
     assert [type(item) for item in joined(gate().process(audio))] == [Opened, tuple, Closed]
     items = joined(gate(endpoint_ms=200).process(audio))
     assert [type(item) for item in items] == [Opened, tuple, Closed] * 2
+
+
+def test_a_patient_gate_tells_of_a_pause_and_closes_later() -> None:
+    one = VadGate(ToneVad(), endpoint_ms=200, most_ms=500)
+    audio = np.concatenate([tone(0.3), silence(0.3), tone(0.3), silence(1.0)])
+    items = joined(one.process(audio))
+    kinds = [type(item) for item in items]
+    assert kinds == [Opened, tuple, Paused, tuple, Paused, tuple, Closed]
+    assert items[2] == Paused(300 * MS)
+    assert items[4] == Paused(900 * MS)
+    assert items[6] == Closed(900 * MS)
+    given = b"".join(item[1] for item in items if isinstance(item, tuple))
+    assert given == audio[: (900 + 500) * MS].tobytes()
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -9,13 +9,15 @@ A closed grammar always finds its likeliest sentence, in a cough too. What tells
 from anything else is how far the sentence stays behind the model's own free opinion: the best
 phone of each emission, and the best sub-word unit. A sentence that is wrong in one word is right
 everywhere else, so what counts most is where it is worst: over one word, and over half a second
-wherever that lies. `Verdict` makes a probability of it all, and every word bears that as its
-confidence.
+wherever that lies. In noise everything is close behind everything, so it counts too how much
+else the model heard: other phones, more of them, or some where the sentence is silent.
+`Verdict` makes a probability of it all, and every word bears that as its confidence.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -28,7 +30,7 @@ from streamasr.core.endpoint import Outlook
 from streamasr.core.graph import Floats, GraphModel
 from streamasr.core.graphdecoder import EARLY, GraphDecoder
 from streamasr.core.pathsearch import word_spans
-from streamasr.core.phones import PHONES, SILENCE, STAY
+from streamasr.core.phones import ENTER, PHONES, SILENCE, STAY
 from streamasr.core.readings import Path
 from streamasr.core.rescore import ctc_log_probs
 
@@ -36,6 +38,7 @@ LOWEST = -12.0
 """Log-probabilities are not taken for less."""
 STRETCH = 12
 """Emissions that sound, half a second: two syllables."""
+MOST_AHEAD = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,24 +55,39 @@ class Evidence:
     """Log probability of the spelling against the best units, for each unit."""
     length: int = 0
     """Emissions that are no silence."""
+    differs: float = 1.0
+    """Share of those in which another phone is likelier than the sentence's."""
+    ahead: float = MOST_AHEAD
+    """Phones that are likelier than the sentence's where that sounds, on average; no more
+    than `MOST_AHEAD` count."""
+    miscount: float = 1.0
+    """By how much the phones that are heard freely are more or fewer, as a share."""
+    beside: int = 0
+    """Emissions that sound where the sentence is silent."""
 
     def row(self) -> NDArray[np.float64]:
         """The numbers that a verdict weighs."""
-        return np.array(
-            [self.phones, self.worst, self.stretch, self.units, math.log(max(1, self.length))]
-        )
+        length = math.log(max(1, self.length))
+        return np.array([
+            self.phones, self.worst, self.stretch, self.units, length,
+            self.differs, self.ahead, self.miscount, self.beside,
+        ])  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """A logistic model of a sentence's having been said; fitted by bench/commands.py."""
 
-    bias: float = 2.953
-    weights: tuple[float, ...] = (-0.913, 0.676, 1.883, 0.244, 0.632)
+    bias: float = 3.001
+    weights: tuple[float, ...] = (-1.547, 0.73, 1.888, 0.261, 0.494, 6.594, -1.483, -2.536, 0.111)
 
     def confidence(self, evidence: Evidence) -> float:
         """0..1"""
-        score = self.bias + float(evidence.row() @ np.array(self.weights))
+        return self.weigh(evidence.row())
+
+    def weigh(self, row: Sequence[float] | NDArray[np.float64]) -> float:
+        """The same of the numbers of `Evidence.row`."""
+        score = self.bias + float(np.dot(row, self.weights))
         return 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, score))))
 
 
@@ -117,16 +135,24 @@ class CommandDecoder(GraphDecoder):
         best = log_probs.argmax(axis=1)
         rows = np.arange(len(path))
         behind = np.maximum(log_probs[rows, path] - log_probs[rows, best], LOWEST)
-        sounds = (path != SILENCE) | (best != SILENCE)
-        if not sounds.any() or not self.text:
+        said = path != SILENCE
+        sounds = said | (best != SILENCE)
+        if not said.any() or not self.text:
             return Evidence()
         spans = word_spans(self._chosen.labels)
+        phones = int(((labels >= ENTER) & said).sum())
+        heard = int((np.diff(best, prepend=SILENCE) != 0)[best != SILENCE].sum())
+        ahead = (log_probs[said] > log_probs[rows, path][said, None]).sum(axis=1)
         return Evidence(
             phones=float(behind[sounds].mean()),
             worst=min(float(behind[slice(*span)].mean()) for span in spans),
             stretch=_worst_stretch(behind[sounds]),
             units=self._spelt(len(path)),
             length=int(sounds.sum()),
+            differs=float((path != best)[sounds].mean()),
+            ahead=float(np.minimum(ahead, MOST_AHEAD).mean()),
+            miscount=abs(heard - phones) / max(1, phones),
+            beside=int((~said & sounds).sum()),
         )
 
     def _spelt(self, emissions: int) -> float:

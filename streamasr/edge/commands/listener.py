@@ -32,7 +32,7 @@ from streamasr.core.recognizer import Engine, Recognizer, Samples
 from streamasr.edge.commands.grammar import CommandGrammar, Guess
 
 LIVE = StreamOptions(
-    endpoint_ms=1200, unfinished_ms=1200, trailing_blank_ms=520, over_ms=280, max_utterance_s=15.0
+    endpoint_ms=700, unfinished_ms=1200, trailing_blank_ms=520, over_ms=280, max_utterance_s=15.0
 )
 """People pause within an order, but after one that nothing can follow nobody has to wait."""
 AWAKE_S = 6.0

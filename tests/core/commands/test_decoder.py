@@ -32,6 +32,7 @@ def test_the_evidence_of_what_the_model_says_itself() -> None:
     assert found.stretch == pytest.approx(0, abs=1e-3)
     assert found.units == pytest.approx(0, abs=0.01)
     assert found.length == 13
+    assert (found.differs, found.ahead, found.miscount, found.beside) == (0, 0, 0, 0)
 
 
 def test_the_evidence_of_what_was_muddled() -> None:
@@ -39,6 +40,19 @@ def test_the_evidence_of_what_was_muddled() -> None:
     found = decode(Emissions(units("turn on the light", len(heard)), heard)).weighed
     assert LOWEST < found.worst <= found.phones < 0
     assert LOWEST < found.stretch <= found.phones
+
+
+def test_the_evidence_of_what_else_was_heard() -> None:
+    more = SPOKEN + " K K IY SIL SIL SIL SIL SIL SIL SIL SIL SIL"
+    found = decode(Emissions(units("turn on the light", len(more.split())), phones(more))).weighed
+    assert found.beside == 3
+    assert found.length == 16
+    assert found.differs == pytest.approx(3 / 16)
+    assert found.miscount == pytest.approx(2 / 10)
+    assert found.ahead == 0
+    heard = muddle(noise=2.0)
+    muddled = decode(Emissions(units("turn on the light", len(heard)), heard)).weighed
+    assert 0 < muddled.ahead <= 10
 
 
 def test_half_a_second_that_is_wrong_outweighs_words_that_are_right() -> None:
