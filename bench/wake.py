@@ -9,7 +9,9 @@ away; an utterance or half a minute of noise counts once. *Confusables* are the 
 phrases. The scores are those of `core.commands.wake.Spotter`, computed for many clips at a
 time, and held against it. With --kept the posteriors are kept, and read the next time.
 
-What listening costs is measured through the whole path, gate and all, on read speech.
+Misses are counted once more in the rooms and the noises of DATA, which the network has met in
+training, of every other recording. What listening costs is measured through the whole path, gate
+and all, on read speech.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ from __future__ import annotations
 import pickle
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from itertools import islice, product
 from pathlib import Path
 from typing import Any
@@ -32,6 +35,7 @@ from bench.report import finish
 from streamasr.app.lm.posteriors import listen
 from streamasr.app.manifest import read_manifest
 from streamasr.app.mixing import noise_files, read_clip
+from streamasr.app.surroundings import Surroundings
 from streamasr.core.commands.decoder import CommandDecoder
 from streamasr.core.commands.wake import FLOOR, NEVER, Spotter
 from streamasr.core.commands.waking import WakingDecoder
@@ -55,6 +59,11 @@ BOOKS = (("speech/librispeech_test_clean_a", "all"), ("speech/librispeech_train_
 PIECE = 30 * 16_000
 AT_ONCE = 200
 THRESHOLDS = tuple(round(-0.1 * n, 1) for n in range(2, 25))
+PLACES: tuple[Callable[[Path], Surroundings], ...] = (
+    lambda noise: Surroundings(),
+    *(partial(Surroundings, db) for db in (20, 10, 6, 0)),
+    lambda noise: Surroundings(rt60_s=0.5, rooms=noise / "rir"),
+)
 CHECKED = 20
 """Clips whose scores are held against the spotter."""
 
@@ -147,6 +156,21 @@ def check(clips: Sequence[Floats], scores: Floats, ways: Any) -> None:
         assert abs(max(spotted) - score) < 1e-3, (max(spotted), score)
 
 
+def missed_at(
+    engine: Engine, data: Path, ways: dict[str, Any], surroundings: Surroundings
+) -> dict[str, float]:
+    """The share of each phrase's recordings that is missed there, at its default threshold."""
+    place = surroundings.open()
+    found = {}
+    said = [u for name in OWN for u in read_manifest(data / name)]
+    for phrase, some in ways.items():
+        own = [u for u in said if u.text == phrase][::2]
+        clips = posteriors(engine, ((u.text, place.put(read_clip(u.path), u.id)) for u in own))
+        scores = nearest([heard for _, heard in clips], some)
+        found[phrase] = round(float((scores < Spotter(some).threshold).mean()), 4)
+    return found
+
+
 def cost_of_listening(engine: Engine, spotter: Spotter, clips: Iterable[Floats]) -> float:
     """Seconds of work for a second of audio: gate, network, spotter."""
     assert engine.facts.graph is not None
@@ -178,11 +202,13 @@ def main(
     hours = sum(map(len, quiet)) * emission_s / 3600
     said = [clip for name in OWN for clip in found[name]]
     table: dict[str, Any] = {}
+    ways_of: dict[str, Any] = {}
     print(f"{hours:.2f} h without a phrase")
     for phrase in PHRASES:
         words = phrase.split()
         known = pronouncer(words)
         ways = list(islice(product(*(known[word] for word in words)), WAYS))
+        ways_of[phrase] = ways
         own = [heard for text, heard in said if text == phrase]
         other = [heard for text, heard in said if phrase not in text]
         scores = {kind: nearest(clips, ways) for kind, clips in
@@ -207,6 +233,12 @@ def main(
         key: round(float(np.mean([row["default"][key] for row in table.values()])), 4)
         for key in ("false_per_hour", "missed", "confusables")
     }
+    places = {}
+    for place in PLACES:
+        surroundings = place(data / "noise")
+        missed = missed_at(engine, data, ways_of, surroundings)
+        places[surroundings.name] = missed | {"mean": round(float(np.mean([*missed.values()])), 4)}
+        print(surroundings.name or "clean", places[surroundings.name], flush=True)
     books = [u.path for u in read_manifest(data / BOOKS[1][0]) if u.split == "dev"][:60]
     spotter = Spotter([[*pronouncer(["jarvis"])["jarvis"][:1]]])
     share = cost_of_listening(engine, spotter, (read_clip(path) for path in books))
@@ -215,7 +247,7 @@ def main(
         "wake",
         {
             "hours": round(hours, 2), "core_share": round(share, 4), "mean_at_default": mean,
-            "phrases": table,
+            "phrases": table, "missed_at": places,
         },
         save=save,
     )  # fmt: skip

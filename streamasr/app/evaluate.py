@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from streamasr.app.alignment import read_alignments
 from streamasr.app.facts import read_facts, write_facts
 from streamasr.app.manifest import Utterance
-from streamasr.app.mixing import add_noise, load_noises, loop_to, read_clip
-from streamasr.app.rooms import add_room, load_rooms
+from streamasr.app.mixing import read_clip
+from streamasr.app.surroundings import Surroundings
 from streamasr.app.text import normalise
 from streamasr.app.wer import Errors, bootstrap_interval, count_errors
 from streamasr.core.events import Final, Partial
@@ -35,11 +35,9 @@ from streamasr.core.recognizer import Recognizer
 from streamasr.edge.bundle import load
 from streamasr.edge.engines import open_engine
 from streamasr.edge.lm.compile import load_graph
-from streamasr.errors import UsageError
 
 Floats = NDArray[np.float32]
 BLOCK_S = 0.08
-RT60_MARGIN_S = 0.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +50,7 @@ class Task:
     decoder: DecoderName = "auto"
     options: StreamOptions = field(default_factory=StreamOptions)
     hotwords: tuple[HotWord, ...] = ()
-    snr_db: float | None = None
-    noise: Path | None = None
-    rt60_s: float | None = None
-    """Reverberation of the rooms to speak in, within `RT60_MARGIN_S`."""
-    rooms: Path | None = None
-
-    def __post_init__(self) -> None:
-        if (self.rt60_s is None) != (self.rooms is None):
-            raise UsageError("--rt60 and --rooms belong together", remedy="give both or none")
-        if (self.snr_db is None) != (self.noise is None):
-            raise UsageError("--snr and --noise belong together", remedy="give both or none")
+    surroundings: Surroundings = field(default_factory=Surroundings)
 
     @property
     def decoder_used(self) -> DecoderName:
@@ -71,10 +59,8 @@ class Task:
 
     def condition(self, corpus: str) -> str:
         """The name of what is measured on a corpus."""
-        noise = "" if self.snr_db is None else f"_snr{self.snr_db:g}"
-        room = "" if self.rt60_s is None else f"_rt60_{self.rt60_s:g}"
         hot = "_hotwords" if self.hotwords else ""
-        return f"{corpus}_{self.decoder_used}{room}{noise}{hot}"
+        return f"{corpus}_{self.decoder_used}{self.surroundings.name}{hot}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,36 +139,14 @@ def _decode_share(task: Task, utterances: list[Utterance]) -> Iterator[Decoded]:
     recognizer = Recognizer(engine)
     hot = heat_known(engine.facts.graph, task.hotwords)
     options = replace(task.options, hotwords=hot) if hot else task.options
-    surroundings = _Surroundings(task)
+    place = task.surroundings.open()
     for utterance in utterances:
-        samples = surroundings.put(read_clip(utterance.path), utterance.id)
+        samples = place.put(read_clip(utterance.path), utterance.id)
         started = time.perf_counter()
         text, emitted = decode(recognizer, samples, options)
         compute_s = time.perf_counter() - started
         reference = normalise(utterance.text)
         yield Decoded(utterance, reference, normalise(text), compute_s, tuple(emitted))
-
-
-class _Surroundings:
-    """The room and the noise of a task: the same for an utterance whenever it is decoded."""
-
-    def __init__(self, task: Task) -> None:
-        self._snr_db = task.snr_db
-        self._noises = [] if task.noise is None else load_noises(task.noise)
-        self._rooms: list[Floats] = []
-        if task.rooms is not None and task.rt60_s is not None:
-            least, most = (task.rt60_s + side * RT60_MARGIN_S for side in (-1, 1))
-            self._rooms = load_rooms(task.rooms, least, most)
-
-    def put(self, samples: Floats, name: str) -> Floats:
-        rng = np.random.default_rng(int.from_bytes(name.encode()[-6:], "big"))
-        if self._snr_db is not None:
-            noise = loop_to(self._noises[int(rng.integers(len(self._noises)))], len(samples), rng)
-        if self._rooms:
-            samples = add_room(samples, self._rooms[int(rng.integers(len(self._rooms)))])
-        if self._snr_db is not None:
-            samples = add_noise(samples, noise, self._snr_db)
-        return samples
 
 
 def emission_delays_ms(decoded: Decoded, ends_s: Sequence[float]) -> list[float]:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from streamasr.app.manifest import Utterance
+from streamasr.app.surroundings import Place
 from streamasr.app.table import print_table
 from streamasr.app.train.classify.cutting import read_window
 from streamasr.app.train.classify.examples import spell
@@ -20,15 +21,18 @@ from streamasr.edge.words import WordClassifier
 from streamasr.errors import UsageError
 
 AT_ONCE = 32
+NOWHERE = Place(None, [], [])
 
 
 def measure_words(
     classifier: WordClassifier,
     utterances: Sequence[Utterance],
+    place: Place = NOWHERE,
     *,
     on_progress: Callable[[int], None] = lambda done: None,
 ) -> Confusion:
-    """Classify the loudest window of every recording whose text is a word of the classifier.
+    """Classify the loudest window of every recording whose text is a word of the classifier,
+    as it is heard at a place.
 
     Other texts are of no word where it learnt what that is, and left out else. Raises UsageError
     where nothing is left.
@@ -45,7 +49,8 @@ def measure_words(
     taken: list[int] = []
     for start in range(0, len(known), AT_ONCE):
         some = known[start : start + AT_ONCE]
-        windows = np.stack([read_window(u.path, classifier.bundle.window) for u, _ in some])
+        cut = (read_window(u.path, classifier.bundle.window) for u, _ in some)
+        windows = np.stack([place.put(w, u.id) for w, (u, _) in zip(cut, some, strict=True)])
         taken += classifier(windows).argmax(axis=1).tolist()
         on_progress(len(taken))
     return Confusion.count(labels, [truth for _, truth in known], taken)

@@ -20,6 +20,7 @@ from streamasr.app.evaluate import (
     write_hypotheses,
 )
 from streamasr.app.manifest import Utterance, read_manifest
+from streamasr.app.surroundings import Surroundings
 from streamasr.core.options import StreamOptions
 from streamasr.core.recognizer import Recognizer
 from streamasr.edge.bundle import load
@@ -84,7 +85,9 @@ def test_noise_changes_what_is_heard_the_same_way_each_time(
 ) -> None:
     utterances = read_manifest(tone_corpus / "tones")[:3]
     task = Task(tiny_bundle, device="cpu", options=StreamOptions(vad=False))
-    noisy = replace(task, snr_db=-5.0, noise=tone_corpus / "tones" / "audio")
+    noisy = replace(
+        task, surroundings=Surroundings(snr_db=-5.0, noise=tone_corpus / "tones" / "audio")
+    )
     plain = [r.hypothesis for r in decode_all(task, utterances)]
     first = [r.hypothesis for r in decode_all(noisy, utterances)]
     assert first == [r.hypothesis for r in decode_all(noisy, utterances)]
@@ -99,14 +102,14 @@ def test_a_room_changes_what_is_heard_the_same_way_each_time(
     (tmp_path / "manifest.tsv").write_text("path\trt60_s\nhall.wav\t0.4\nlost.wav\t0.8\n")
     utterances = read_manifest(tone_corpus / "tones")[:3]
     task = Task(tiny_bundle, device="cpu", options=StreamOptions(vad=False))
-    inside = replace(task, rt60_s=0.5, rooms=tmp_path)
+    inside = replace(task, surroundings=Surroundings(rt60_s=0.5, rooms=tmp_path))
     plain = [r.hypothesis for r in decode_all(task, utterances)]
     first = [r.hypothesis for r in decode_all(inside, utterances)]
     assert first == [r.hypothesis for r in decode_all(inside, utterances)]
     assert first != plain
     assert inside.condition("tones") == "tones_greedy_rt60_0.5"
     with pytest.raises(UsageError, match="--rooms"):
-        replace(task, rt60_s=0.5)
+        Surroundings(rt60_s=0.5)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +118,8 @@ def test_a_room_changes_what_is_heard_the_same_way_each_time(
 def test_a_condition_names_decoder_and_noise(
     tiny_bundle: Path, snr_db: float | None, noise: Path | None, named: str
 ) -> None:
-    assert Task(tiny_bundle, snr_db=snr_db, noise=noise).condition("cats") == named
+    task = Task(tiny_bundle, surroundings=Surroundings(snr_db, noise))
+    assert task.condition("cats") == named
 
 
 def test_figures_are_kept_in_the_bundle_that_they_belong_to(

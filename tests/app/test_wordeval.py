@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+import soundfile
 
 from streamasr.app.cli import run
 from streamasr.app.manifest import read_manifest
@@ -11,7 +12,7 @@ from streamasr.app.train.classify.run import RESULTS_FILE
 from streamasr.app.wordeval import measure_words
 from streamasr.edge.words import WordClassifier, load_words
 from streamasr.errors import UsageError
-from tests.conftest import DATA
+from tests.conftest import DATA, noise
 
 
 def test_a_bundle_gets_right_what_the_run_got_right(word_bundle: Path, run_folder: Path) -> None:
@@ -46,6 +47,23 @@ def test_the_verb_measures_words(word_bundle: Path, capsys: pytest.CaptureFixtur
     summary = json.loads(last)
     assert (summary["model"], summary["examples"]) == ("three", 6)
     with pytest.raises(SystemExit) as leaving:
-        run(["eval", str(DATA / "words"), "--model", str(word_bundle), "--snr", "10"])
+        run(["eval", str(DATA / "words"), "--model", str(word_bundle), "--out", "x.jsonl"])
     assert leaving.value.code == 2
-    assert "a word classifier is measured on recordings as they are" in capsys.readouterr().err
+    assert "a word classifier has no --align" in capsys.readouterr().err
+
+
+def test_words_are_measured_in_noise(
+    word_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    soundfile.write(tmp_path / "hiss.wav", noise(16_000, seed=1), 16_000)
+    found = []
+    for level in (60, -20):
+        with pytest.raises(SystemExit) as leaving:
+            run([
+                "eval", str(DATA / "words"), "--split", "test", "--model", str(word_bundle),
+                "--snr", str(level), "--noise", str(tmp_path),
+            ])  # fmt: skip
+        assert not leaving.value.code
+        found.append(json.loads(capsys.readouterr().out.splitlines()[-1]))
+    assert [summary["surroundings"] for summary in found] == ["_snr60", "_snr-20"]
+    assert found[0]["accuracy"] > found[1]["accuracy"]

@@ -30,6 +30,7 @@ from streamasr.errors import UsageError
 if TYPE_CHECKING:
     from streamasr.app.evaluate import Decoded, Task
     from streamasr.app.manifest import Utterance
+    from streamasr.app.surroundings import Surroundings
 
 
 SnrOption = Annotated[
@@ -93,17 +94,19 @@ def eval(
       streamasr eval data/test-clean --model new --against old
     """
     from streamasr.app import evaluate, manifest
+    from streamasr.app.surroundings import Surroundings
     from streamasr.edge import bundle
 
     path = bundle.find(model)
+    surroundings = Surroundings(snr, noise, rt60, rooms)
     if bundle.read_document(path).get("kind") == bundle.WORDS:
-        if any(given is not None for given in (snr, noise, rt60, rooms, align, out, against)):
-            raise UsageError("a word classifier is measured on recordings as they are")
-        eval_words(path, folder, split, limit)
+        if any(given is not None for given in (align, out, against)):
+            raise UsageError("a word classifier has no --align, --out or --against")
+        eval_words(path, folder, split, limit, surroundings)
         return
     task = evaluate.Task(
-        path, device=device.value, decoder=decoder.value, snr_db=snr, noise=noise,
-        rt60_s=rt60, rooms=rooms, hotwords=parse_hotwords(hotwords),
+        path, device=device.value, decoder=decoder.value, surroundings=surroundings,
+        hotwords=parse_hotwords(hotwords),
     )  # fmt: skip
     utterances = manifest.choose(manifest.read_manifest(folder), split=split, limit=limit)
     results = decode_watched(task, utterances, jobs=jobs, out=out)
@@ -117,7 +120,9 @@ def eval(
         show_against(against, task, results, summary, jobs=jobs)
 
 
-def eval_words(path: Path, folder: Path, split: str | None, limit: int | None) -> None:
+def eval_words(
+    path: Path, folder: Path, split: str | None, limit: int | None, surroundings: Surroundings
+) -> None:
     """Measure a word classifier on a folder of recordings, and print what it gets right."""
     from streamasr.app import manifest
     from streamasr.app.wordeval import measure_words, print_classes
@@ -128,11 +133,12 @@ def eval_words(path: Path, folder: Path, split: str | None, limit: int | None) -
     found = measure_words(
         WordClassifier(load_words(path)),
         utterances,
+        surroundings.open(),
         on_progress=lambda done: line.show(f"{done}/{len(utterances)}"),
     ).figures()
     line.clear()
     print_classes(found)
-    print(json.dumps({"model": path.name, **found}))
+    print(json.dumps({"model": path.name, "surroundings": surroundings.name, **found}))
 
 
 def decode_watched(
