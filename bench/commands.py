@@ -72,7 +72,7 @@ NOISE_PIECES = 10
 AT_ONCE = 64
 """Recordings that are heard side by side: the network then takes a fifth of the time."""
 THRESHOLDS = (
-    0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.45, 0.5, 0.55, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98,
+    0.02, 0.1, 0.2, 0.3, 0.4, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.98,
 )  # fmt: skip
 
 
@@ -244,22 +244,33 @@ def collect(ear: Ear, found: Iterable[Case]) -> Iterator[dict[str, Any]]:
         yield from case.rows(decoders)
 
 
-def fit(rows: list[dict[str, Any]], *, ridge: float = 1.0, rounds: int = 50) -> Verdict:
-    """Logistic regression by Newton's method; both classes weigh the same."""
+def fit(rows: list[dict[str, Any]]) -> Verdict:
+    """Right against wrong, both of the same weight; then confidences that hold for orders."""
     used = [row for row in rows if row["fit"] and row["evidence"] is not None]
     x = np.array([[1.0, *row["evidence"]] for row in used])
     y = np.array([row["right"] for row in used], float)
-    weight = np.where(y > 0, 0.5 / y.mean(), 0.5 / (1 - y.mean()))
+    theta = regress(x, y, np.where(y > 0, 0.5 / y.mean(), 0.5 / (1 - y.mean())))
+    spoken = np.array([row["kind"] == "order" for row in used])
+    scores = (x @ theta)[spoken]
+    shift, slope = regress(np.stack([np.ones_like(scores), scores], axis=1), y[spoken])
+    theta = slope * theta
+    theta[0] += shift
+    return Verdict(round(float(theta[0]), 3), tuple(round(float(t), 3) for t in theta[1:]))
+
+
+def regress(
+    x: np.ndarray, y: np.ndarray, weight: np.ndarray | float = 1.0, *, ridge: float = 1.0
+) -> np.ndarray:
+    """Logistic regression by Newton's method."""
     scale = np.abs(x).mean(axis=0) + 1e-9
     x = x / scale
     theta = np.zeros(x.shape[1])
-    for _ in range(rounds):
+    for _ in range(50):
         p = 1 / (1 + np.exp(-np.clip(x @ theta, -30, 30)))
         gradient = x.T @ (weight * (p - y)) + ridge * theta
         curvature = (x * (weight * p * (1 - p))[:, None]).T @ x + ridge * np.eye(len(theta))
         theta = theta - np.linalg.solve(curvature, gradient)
-    theta = theta / scale
-    return Verdict(round(float(theta[0]), 3), tuple(round(float(t), 3) for t in theta[1:]))
+    return np.asarray(theta / scale)
 
 
 def confidence(verdict: Verdict, row: dict[str, Any]) -> float:

@@ -35,7 +35,7 @@ from streamasr.edge.engines import open_engine
 Floats = NDArray[np.float32]
 LEVELS_DB = (6, 9, 12, 15, 18, 21, 24)
 FRAME = 2048
-LENIENT = 0.05
+LENIENT = 0.4
 
 
 def published(plot: Path) -> dict[str, list[float]]:

@@ -37,7 +37,7 @@ from streamasr.app.manifest import read_manifest
 from streamasr.app.mixing import noise_files, read_clip
 from streamasr.app.surroundings import Surroundings
 from streamasr.core.commands.decoder import CommandDecoder
-from streamasr.core.commands.wake import FLOOR, NEVER, Spotter
+from streamasr.core.commands.wake import FLOOR, NEVER, Spotter, lag
 from streamasr.core.commands.waking import WakingDecoder
 from streamasr.core.options import StreamOptions
 from streamasr.core.phones import PHONE_IDS, PHONES, SILENCE
@@ -111,7 +111,7 @@ def nearest(clips: Sequence[Floats], ways: Sequence[Sequence[Sequence[str]]]) ->
         heard[:, :, SILENCE] = 0.0
         for row, number in zip(heard, group, strict=True):
             row[: len(clips[number])] = clips[number]
-        behind = np.maximum(heard - heard.max(axis=2, keepdims=True), FLOOR)
+        behind = lag(heard)
         scores[group] = np.max([_chain(behind, way) for way in ways], axis=0)
     return scores
 
@@ -154,6 +154,16 @@ def check(clips: Sequence[Floats], scores: Floats, ways: Any) -> None:
             spotter.push(row[None])
             spotted.append(spotter.score)
         assert abs(max(spotted) - score) < 1e-3, (max(spotted), score)
+
+
+def weigh(scores: dict[str, Floats], threshold: float, hours: float) -> dict[str, float]:
+    """What a threshold costs."""
+    return {
+        "threshold": threshold,
+        "false_per_hour": round(float((scores["quiet"] >= threshold).sum()) / hours, 2),
+        "missed": round(float((scores["own"] < threshold).mean()), 4),
+        "confusables": round(float((scores["other"] >= threshold).mean()), 4),
+    }
 
 
 def missed_at(
@@ -214,18 +224,9 @@ def main(
         scores = {kind: nearest(clips, ways) for kind, clips in
                   (("own", own), ("other", other), ("quiet", quiet))}  # fmt: skip
         check(own, scores["own"], ways)
-        curve = [
-            {
-                "threshold": threshold,
-                "false_per_hour": round(float((scores["quiet"] >= threshold).sum()) / hours, 2),
-                "missed": round(float((scores["own"] < threshold).mean()), 4),
-                "confusables": round(float((scores["other"] >= threshold).mean()), 4),
-            }
-            for threshold in THRESHOLDS
-        ]
+        curve = [weigh(scores, threshold, hours) for threshold in THRESHOLDS]
         fine = [point for point in curve if point["false_per_hour"] <= 0.5]
-        default = round(Spotter(ways).threshold, 1)
-        usual = next(point for point in curve if point["threshold"] == default)
+        usual = weigh(scores, round(Spotter(ways).threshold, 2), hours)
         table[phrase] = {"recordings": len(own), "at_half": fine[-1], "default": usual}
         table[phrase]["curve"] = curve
         print(phrase, len(own), "| at most 0.5 an hour:", fine[-1], "| default:", usual)

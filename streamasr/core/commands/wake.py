@@ -13,6 +13,7 @@ pause may lie between words.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -27,10 +28,19 @@ FEWEST_PHONES = 4
 """A phrase of fewer would be heard in everything."""
 FLOOR = -8.0
 """Log ratios are not taken for less."""
-SLACK = 0.1
+SURE = math.log(0.2)
+"""The best phone is taken for no less: where the model has no idea, in noise, nothing lies close
+behind it."""
+SLACK = 0.11
 """A phrase may lie behind by this for each of its phones: the longer it is, the less of it can
 be heard by chance. Chosen on our dev readers and on other phrases; see bench/wake.py."""
 NEVER = np.float32(-1e9)
+
+
+def lag(log_probs: Floats) -> Floats:
+    """How far each phone lies behind the best one; log posteriors [..., phones]."""
+    best = np.maximum(log_probs.max(axis=-1, keepdims=True), np.float32(SURE))
+    return np.asarray(np.maximum(log_probs - best, FLOOR), np.float32)
 
 
 class Spotter:
@@ -55,7 +65,7 @@ class Spotter:
 
     def push(self, log_probs: Floats) -> bool:
         """Take log posteriors [emissions, phones]; says whether the phrase ended in them."""
-        behind = np.maximum(log_probs - log_probs.max(axis=1, keepdims=True), FLOOR)
+        behind = lag(log_probs)
         found = False
         for row in behind:
             self.score = max(chain.push(row) for chain in self._chains)

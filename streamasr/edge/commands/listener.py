@@ -37,7 +37,7 @@ LIVE = StreamOptions(
 """People pause within an order, but after one that nothing can follow nobody has to wait."""
 AWAKE_S = 6.0
 """After the wake phrase, until somebody speaks."""
-DEFAULT_THRESHOLD = 0.3
+DEFAULT_THRESHOLD = 0.65
 """Sentences that are less sure are rejected; bench/results/commands.jsonl."""
 
 
