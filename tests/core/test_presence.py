@@ -11,11 +11,16 @@ from streamasr.core.presence import DOUBT, FEWEST, WINDOW, Presence, certainty
 SURE, FAIR, VAGUE = 0.8, 0.5, 0.2
 
 
-def sounding(best: float, count: int, silence: float = 0.1, phone: str = "AE") -> np.ndarray:
-    """Emissions whose best phone has ``best``, silence ``silence``, the others the rest."""
+def sounding(best: float, count: int, silence: float = 0.1, phone: str = "") -> np.ndarray:
+    """Emissions whose best phone has ``best``, silence ``silence``, the others the rest.
+
+    Without a ``phone`` a consonant comes first, and then a vowel.
+    """
     out = np.full((count, len(PHONES)), (1 - best - silence) / (len(PHONES) - 2), np.float32)
     out[:, 0] = silence
-    out[:, PHONE_IDS[phone]] = best
+    out[:, PHONE_IDS[phone or "AE"]] = best
+    if not phone:
+        out[:1, [PHONE_IDS["K"], PHONE_IDS["AE"]]] = out[:1, [PHONE_IDS["AE"], PHONE_IDS["K"]]]
     return np.log(out)
 
 
@@ -70,13 +75,21 @@ def test_what_has_no_vowel_is_no_speech_however_sure() -> None:
     hiss = sounding(SURE, 100, phone="SH")
     assert not ended(hiss)
     assert not ended(hiss[:20])
-    assert ended(hiss[:20], sounding(SURE, 1))
-    assert ended(sounding(SURE, 1), hiss[:20])
+    assert ended(hiss[:20], sounding(SURE, 1, phone="AE"))
+    assert ended(sounding(SURE, 1, phone="AE"), hiss[:20])
 
 
 @pytest.mark.parametrize("phone", PHONES[1:])
 def test_which_phones_are_vowels(phone: str) -> None:
     assert ended(sounding(SURE, 20, phone=phone)) == (phone in VOWELS)
+
+
+@pytest.mark.parametrize(("best", "is_speech"), [(0.45, False), (0.85, True)])
+def test_vowels_alone_may_be_hummed(best: float, is_speech: bool) -> None:
+    hum = sounding(best, 10, phone="AA")
+    assert ended(hum) == is_speech
+    assert ended(hum, sounding(best, 2, phone="M"))
+    assert judged(hum, hum).is_sure == is_speech
 
 
 def test_silence_says_nothing_for_or_against() -> None:
