@@ -10,6 +10,7 @@ its slots are right, it is not rejected, and nothing else is understood in the r
 
 *Near misses* are orders heard with a grammar that lacks the drink they ask for: every one
 that is taken for another order is a false accept, the hardest kind. *Speech* is read books,
+heard with the orders and with a home's sentences (bench/home.toml), shorter ones and more of them,
 *noise* an hour of noise and music in which nobody speaks (bench/noise.py), at four levels. Beside
 the benchmark's kitchen the orders are heard in rooms and in the noises of our own data (`PLACES`);
 those the network has met in training.
@@ -58,6 +59,7 @@ from streamasr.edge.engines import open_engine
 
 Level = int | str | None
 """The noise that an order is heard in."""
+HOME = Path(__file__).parent / "home.toml"
 LEVELS_DB = (None, 20, 10, 6, 0)
 """Of the benchmark's noise."""
 OWN_DB = (20, 10, 6, 0)
@@ -184,6 +186,7 @@ def cases(
     whole = compiled(coffee_grammar(folder), base)
     drinks = coffee_grammar(folder)["lists"]["coffeeDrink"]
     lacking = {drink: compiled(coffee_grammar(folder, drink), base) for drink in drinks}
+    home = compile_sentences(read_sentences(HOME), base)
     kitchen = folder / "data/noise/kitchen.wav"
     noises = [read_clip(kitchen)] if kitchen.is_file() else load_noises(noise)
     places = {f"ours {db}": Surroundings(snr_db=db, noise=noise).open() for db in OWN_DB}
@@ -216,7 +219,9 @@ def cases(
                 "number": number, "fit": split == "dev", "level": None, "kind": "speech",
                 "seconds": utterance.duration_s,
             }  # fmt: skip
-            yield Case(whole, partial(read_clip, utterance.path), None, about)
+            make = partial(read_clip, utterance.path)
+            yield Case(whole, make, None, about)
+            yield Case(home, make, None, {**about, "kind": "home"})
     yield from nobody(noise, whole)
 
 
@@ -336,6 +341,7 @@ def per_hour(rows: list[dict[str, Any]], threshold: float) -> float:
 def curve_of(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """What each threshold costs."""
     speech, noise = select(rows, "speech", None), select(rows, "noise", None)
+    home = select(rows, "home", None)
     levels = [level for level in PLACES if select(rows, "order", level)]
     curve = []
     for threshold in THRESHOLDS:
@@ -354,6 +360,7 @@ def curve_of(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         curve.append({
             "threshold": threshold, "false_per_hour": per_hour(speech, threshold),
             "false_per_hour_of_noise": per_hour(noise, threshold),
+            "false_per_hour_at_home": per_hour(home, threshold),
             "near_misses_taken": taken, "understood": understood, "wrong": wrong,
         })  # fmt: skip
     return curve

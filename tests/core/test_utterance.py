@@ -109,7 +109,7 @@ def test_text_is_held_back_until_somebody_surely_speaks() -> None:
     assert not one.push(doubtful([KA, MI], 0.2))
     assert (one.text, one.has_words) == ("", True)
     assert not one.push(doubtful([LO, LO], 0.9))
-    assert one.push(doubtful([0] * 10, 0.9)), "shown although nothing new was said"
+    assert one.push(doubtful([0] * 20, 0.9)), "shown although nothing new was said"
     assert one.text == "kami lo"
     assert not one.push(doubtful([0] * 10, 0.9))
 
@@ -127,7 +127,7 @@ def test_the_end_completes_the_last_word() -> None:
 def test_the_end_of_a_short_utterance_decides_whether_somebody_spoke() -> None:
     one = Utterance(GreedyDecoder(UNITS), HOP, 0, start=0, origin=0, presence=Presence(0.4))
     one.heard = 100_000
-    assert not one.push(doubtful([KA, MI, 0, 0, 0], 0.5))
+    assert not one.push(doubtful([KA, MI, 0, 0, 0], 0.65))
     final, _ = one.conclude("silence", 3000, with_words=True)
     assert isinstance(final, Final)
     assert final.text == "kami"
