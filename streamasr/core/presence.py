@@ -39,7 +39,7 @@ FEWEST = 5
 SEVERAL = 0.8
 """Share of the threshold that is enough where several words were heard."""
 HUM = 1.5
-"""Share of the threshold that is enough where only vowels were heard."""
+"""Times the threshold: enough where only vowels were heard."""
 SHARE_OF_SPEECH = 0.47
 """A model's threshold, as a share of `certainty` on clean speech."""
 

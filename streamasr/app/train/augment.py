@@ -94,7 +94,7 @@ def _voices(config: AugmentConfig, data: Path) -> list[Floats]:
         raise ConfigError(
             "augment.babble_share needs speech to make babble of", remedy="augment.voices, a corpus"
         )
-    spoken = [u for u in read_manifest(data / config.voices) if u.split != "test"]
+    spoken = [u for u in read_manifest(data / config.voices) if u.split not in ("dev", "test")]
     return [read_clip(u.path) for u in spoken[:: max(1, len(spoken) // VOICES)]]
 
 

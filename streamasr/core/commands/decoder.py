@@ -39,6 +39,7 @@ LOWEST = -12.0
 STRETCH = 12
 """Emissions that sound, half a second: two syllables."""
 MOST_AHEAD = 10
+"""Phones that are likelier than the sentence's: more of them say no more."""
 MISSPELT = -5.0
 """Evidence of spelling below this counts twice: hardly a sentence that was said is there, even in
 noise, but most of what books sound like."""

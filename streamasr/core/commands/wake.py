@@ -29,11 +29,11 @@ FEWEST_PHONES = 4
 FLOOR = -8.0
 """Log ratios are not taken for less."""
 SURE = math.log(0.2)
-"""The best phone is taken for no less: where the model has no idea, in noise, nothing lies close
-behind it."""
+"""The best phone is taken for no less likely: where the model has no idea, in noise, nothing lies
+close behind it."""
 SLACK = 0.11
 """A phrase may lie behind by this for each of its phones: the longer it is, the less of it can
-be heard by chance. Chosen on our dev readers and on other phrases; see bench/wake.py."""
+be heard by chance. Chosen with `SURE` on the phrases of bench/wake.py, for want of others."""
 NEVER = np.float32(-1e9)
 
 
