@@ -195,6 +195,9 @@ class Actor:
                 await self._do(action, order)
         except TimeoutError:
             error = f"it took more than {limit_s:g} s"
+        except asyncio.CancelledError:
+            self._report(Report(order.intent, name, "left undone: the listening ended before"))
+            raise
         except ActionError as failure:
             error = str(failure)
         except Exception as failure:  # one action's failure must not end the others

@@ -133,6 +133,18 @@ def test_messages_reach_a_broker_and_stay(tmp_path: Path, mosquitto: Mosquitto) 
 
 
 @needs_mosquitto
+def test_what_is_left_undone_at_the_end_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streamasr.edge.commands.actor.STOP_S", 0.3)
+    text = f'actions = [{{mqtt = "x"}}]\n[mqtt]\nhost = "127.0.0.1"\nport = {free_port()}'
+    reports: list[Report] = []
+    with Actor(plan(tmp_path, text), reports.append) as actor:
+        actor.act(ORDER)
+    assert {report.action for report in reports} == {"mqtt x", "mqtt event"}
+    assert all("left undone" in report.error for report in reports)
+
+
 def test_another_plan_holds_from_then_on(tmp_path: Path, mosquitto: Mosquitto) -> None:
     reports: queue.Queue[Report] = queue.Queue()
     with Actor(Plan(), reports.put) as actor:
